@@ -1,0 +1,1 @@
+"""The pixel-space network, its loader, and the embedded prior."""

@@ -1,0 +1,89 @@
+"""One degradation after another: A(x) = second(first(x))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .base import LinearOperator, Operator
+from .degradation import Degradation
+from .denoising import Identity
+from .inpainting import Mask
+from .separable import Separable
+
+
+@dataclass(frozen=True)
+class Compose(Degradation):
+    """`first`, then `second`; noise comes after both."""
+
+    first: Degradation
+    second: Degradation
+
+    def _build(
+        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
+    ) -> Operator:
+        first = self.first.build(channels, height, width, device, dtype)
+        second = self.second.build(*first.measurement_shape, device, dtype)
+        return compose(first, second)
+
+    def image_size(self, height: int, width: int) -> tuple[int, int]:
+        return self.first.image_size(*self.second.image_size(height, width))
+
+    def describe(self) -> str:
+        return f"{self.first.describe()}, then {self.second.describe()}"
+
+
+def compose(first: Operator, second: Operator) -> Operator:
+    """second after first, in closed form where the pair has one."""
+    if isinstance(second, Identity):
+        return first
+    if isinstance(first, Identity):
+        return second
+    if isinstance(first, Separable) and isinstance(second, Separable):
+        return SeparablePair(first, second)
+    if isinstance(first, Mask) and isinstance(second, Mask):
+        known = first.known & second.known
+        if not known.any():
+            raise ValueError("Together the two masks hide every pixel: leave some of the image unmasked.")
+        return Mask(known, first.image_shape[0], first.device, first.dtype)
+    return LinearPair(first, second) if first.linear and second.linear else Pair(first, second)
+
+
+class Pair(Operator):
+    def __init__(self, first: Operator, second: Operator):
+        super().__init__(first.image_shape, second.measurement_shape, first.device, first.dtype)
+        self.first, self.second = first, second
+
+    @property
+    def measured(self) -> int:
+        return self.second.measured
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x))
+
+    def _keep(self, y: Tensor) -> Tensor:
+        return self.second.keep(y)
+
+    def _initial_guess(self, y: Tensor) -> Tensor:
+        return self.first.initial_guess(self.second.initial_guess(y))
+
+
+class LinearPair(Pair, LinearOperator):
+    """Adjoint in closed form, the inverses by conjugate gradients."""
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.first.adjoint(self.second.adjoint(y))
+
+
+class SeparablePair(Separable):
+    """Two separable operators are one, with its own exact inverses; only a good start is found step by step."""
+
+    def __init__(self, first: Separable, second: Separable):
+        vertical, horizontal = second.vertical @ first.vertical, second.horizontal @ first.horizontal
+        super().__init__(vertical, horizontal, first.image_shape[0], first.device, first.dtype)
+        self.first, self.second = first, second
+
+    def _initial_guess(self, y: Tensor) -> Tensor:
+        return self.first.initial_guess(self.second.initial_guess(y))

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def conjugate_gradients(
+    apply: Callable[[Tensor], Tensor], target: Tensor, tolerance: float = 1e-6, max_iterations: int = 1000
+) -> Tensor:
+    """Solve apply(x) = target for a symmetric positive (semi-)definite `apply` (Hestenes and Stiefel, 1952).
+
+    target: [B, ...]; every image is its own system with its own step sizes, and stands still once it has converged, so
+    that its solution does not depend on the batch it sits in.
+    tolerance: an image has converged when |apply(x) - target| <= tolerance * |target|.
+
+    Raises RuntimeError if an image has not converged after `max_iterations`, or has become NaN.
+    """
+    x = torch.zeros_like(target)
+    residual = direction = target
+    square = _dot(target, target)
+    goal = tolerance * square.sqrt()
+    for _ in range(max_iterations):
+        active = square.sqrt() > goal
+        if not active.any():
+            break
+        image = apply(direction)
+        step = torch.where(active, square / _dot(direction, image), 0.0)
+        x = x + step * direction
+        residual = residual - step * image
+        previous, square = square, _dot(residual, residual)
+        direction = residual + torch.where(active, square / previous, 0.0) * direction
+    norm = square.sqrt()
+    failed = ~(norm <= goal)  # True for NaN
+    if failed.any():
+        worst = tolerance * float((norm / goal)[failed].max())
+        raise RuntimeError(
+            f"Conjugate gradients stopped at a relative residual of {worst:.1e}, where {tolerance:.1e} was asked for: "
+            "raise the noise std, or look for values in the measurement that are not finite."
+        )
+    return x
+
+
+def _dot(u: Tensor, v: Tensor) -> Tensor:
+    """Inner product per image, shaped to multiply u."""
+    return (u * v).flatten(1).sum(1).view(-1, *[1] * (u.ndim - 1))

@@ -1,0 +1,53 @@
+"""What a person connects in a graph: a small description, from which an operator is built for an image's size.
+
+Descriptions are frozen dataclasses of plain numbers, strings and bytes. They hash and compare by content and pickle
+without torch, so a host can cache and share them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from .base import Operator
+
+
+class Degradation(ABC):
+    """How an image was damaged, apart from its size and from the noise.
+
+    Impossible settings raise ValueError when the description is made, or in `build` when they do not fit the image.
+    """
+
+    def build(
+        self,
+        channels: int,
+        height: int,
+        width: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> Operator:
+        """The operator for images [B, channels, height, width]; dtype float32 unless given.
+
+        The host runs nodes under inference mode, whose tensors cannot take part in a backward pass; an operator is
+        needed there, so it is built outside that mode.
+        """
+        import torch
+
+        with torch.inference_mode(False):
+            return self._build(channels, height, width, device, dtype or torch.float32)
+
+    @abstractmethod
+    def _build(
+        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
+    ) -> Operator: ...
+
+    def image_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the image that a measurement of this height and width speaks of."""
+        return height, width
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for a person."""

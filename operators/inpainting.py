@@ -1,0 +1,100 @@
+"""Inpainting: some pixels were not measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from .base import LinearOperator, Shape
+from .degradation import Degradation
+
+
+@dataclass(frozen=True)
+class Inpainting(Degradation):
+    """Pixels of a mask are missing, in all channels alike. Make one with `Inpainting.from_mask`.
+
+    bits: the mask of height x width, 1 = missing, row by row, eight pixels a byte (numpy.packbits).
+    """
+
+    height: int
+    width: int
+    bits: bytes = field(repr=False)
+
+    @classmethod
+    def from_mask(cls, mask: np.ndarray | Tensor) -> Inpainting:
+        """mask: [H, W] or [1, H, W], as the host's MASK. A soft mask is cut at 0.5: above it, a pixel is missing."""
+        mask = np.asarray(mask)
+        if mask.ndim == 3 and len(mask) == 1:
+            mask = mask[0]
+        if mask.ndim != 2:
+            raise ValueError(f"The mask has shape {list(mask.shape)}: use one mask [height, width] for all images.")
+        return cls(*mask.shape, np.packbits(mask > 0.5).tobytes())
+
+    def __post_init__(self) -> None:
+        if self.missing().all():
+            raise ValueError("The mask hides every pixel: leave some of the image unmasked.")
+
+    def missing(self) -> np.ndarray:
+        """The mask [height, width], True where a pixel is missing."""
+        bits = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.height * self.width)
+        return bits.reshape(self.height, self.width).astype(bool)
+
+    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Mask:
+        if (height, width) != (self.height, self.width):
+            raise ValueError(
+                f"The mask is {self.width}x{self.height} pixels and the image {width}x{height}: "
+                "resize one to the size of the other."
+            )
+        known = torch.from_numpy(~self.missing())[None, None]
+        return Mask(known, channels, device, dtype)
+
+    def describe(self) -> str:
+        return f"inpainting, {self.missing().mean():.1%} of {self.width}x{self.height} pixels missing"
+
+
+class Mask(LinearOperator):
+    """A = diag(known): the measurement is the image with zeros in place of missing pixels. known: bool [1, 1, H, W]."""
+
+    norm = 1.0
+
+    def __init__(self, known: Tensor, channels: int, device: torch.device | str, dtype: torch.dtype):
+        shape: Shape = (channels, *known.shape[-2:])
+        super().__init__(shape, shape, device, dtype)
+        self.known = known.to(device)
+        self._weight = self.known.to(dtype)  # a product with numbers is many times faster than a selection
+        self._measured = channels * int(known.sum())
+
+    @property
+    def measured(self) -> int:
+        return self._measured
+
+    def _keep(self, y: Tensor) -> Tensor:
+        return y * self._weight
+
+    _forward = _adjoint = _pinv = _keep
+
+    def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        missing = torch.where(a > 0, 1 / a, 0.0)  # the pseudo-inverse where a = 0
+        return y * torch.where(self.known, 1 / (a + b), missing)
+
+    def _initial_guess(self, y: Tensor) -> Tensor:
+        return pull_push(y, self.known)
+
+
+def pull_push(y: Tensor, known: Tensor) -> Tensor:
+    """Fill the missing pixels of y smoothly from the known ones, which stay (Gortler et al., "The Lumigraph", 1996).
+
+    Each level of a pyramid averages the known pixels of 2 x 2; what a level lacks comes from the next, interpolated.
+    y: [B, C, H, W]. known: bool [1, 1, H, W], not all False.
+    """
+    if known.all():
+        return y
+    size = y.shape[-2:]
+    part = avg_pool2d(known.to(y.dtype), 2, ceil_mode=True)
+    mean = avg_pool2d(torch.where(known, y, 0.0), 2, ceil_mode=True) / part.clamp_min(0.25)
+    coarse = pull_push(mean, part > 0)
+    return torch.where(known, y, interpolate(coarse, size=size, mode="bilinear", align_corners=False))

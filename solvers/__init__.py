@@ -1,0 +1,1 @@
+"""MAP estimation and re-noised posterior sampling with a denoiser; pure torch."""

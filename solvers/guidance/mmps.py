@@ -1,0 +1,55 @@
+"""Moment matching posterior sampling (Rozet et al. 2024, "Learning diffusion priors from observations by EM").
+
+With Cov[x0 | x_sigma] = sigma^2 d x0h / d x (Tweedie), and J = A (d x0h / d x):
+
+    x0h + sigma^2 J^T (s^2 I + sigma^2 J A^T)^-1 (y - A x0h)
+
+solved by GMRES to a tolerance, one Jacobian product a step. The Jacobian of a true posterior mean is symmetric, so that
+products with its transpose serve. Exact for a Gaussian prior. Through a decoder, A stands for A(D(.)) linearized at x0h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..krylov import gmres
+from ..problem import Denoiser, Problem
+from .guidance import Guided, denoise_with_graph
+
+
+@dataclass(frozen=True)
+class MMPS:
+    """tolerance: GMRES stops at this residual relative to y - A x0h, per image, or after `products` products."""
+
+    tolerance: float = 1e-2
+    products: int = 20
+
+    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
+        leaf, denoised = denoise_with_graph(denoise, x, sigma)
+        center = denoised.detach()
+
+        def measure(z: Tensor) -> Tensor:
+            return problem.operator.keep(problem.operator(problem.decoder(z)))
+
+        _, pull = torch.func.vjp(measure, center)
+
+        def covariance(weights: Tensor) -> Tensor:
+            """Cov[x0 | x] A^T weights."""
+            (gradient,) = torch.autograd.grad(denoised, leaf, pull(weights)[0], retain_graph=True)
+            return sigma**2 * gradient
+
+        def push(v: Tensor) -> Tensor:
+            if problem.linear:
+                return measure(v)
+            return torch.func.jvp(measure, (center,), (v,))[1]
+
+        weights, _ = gmres(
+            lambda u: problem.noise_std**2 * u + push(covariance(u)),
+            problem.residual(center),
+            self.tolerance,
+            self.products,
+        )
+        return Guided(center + covariance(weights))

@@ -1,0 +1,38 @@
+"""Stage 2 of MAP-RPS (Zhang et al. 2026, arXiv:2605.28711): re-noise the MAP estimate, then sample the posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from ..guidance import Guidance, Guided
+from ..noise import Noise
+from ..problem import Callback, Denoiser, Problem
+
+Sampler = Callable[[Callable[[Tensor, float, float], Guided], Tensor, Sequence[float], Noise, Callback], Tensor]
+
+
+def renoised_posterior_sampling(
+    problem: Problem,
+    denoise: Denoiser,
+    guidance: Guidance,
+    sampler: Sampler,
+    estimate: Tensor,
+    sigmas: Sequence[float],
+    noise: Noise,
+    callback: Callback,
+) -> Tensor:
+    """One posterior sample per image, from the estimate re-noised to sigmas[0].
+
+    estimate: [B, C, H, W], model units; sigmas: falling noise levels that end in 0. A first level of 0 returns the
+    estimate itself.
+    """
+    if sigmas[0] == 0:
+        return estimate
+    x = estimate + sigmas[0] * noise.like(estimate)
+
+    def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+        return guidance(problem, denoise, x, sigma, next_sigma)
+
+    return sampler(guided, x, sigmas, noise, callback)

@@ -1,0 +1,84 @@
+"""What every solver works on: a measurement, the operator it came through, and a denoiser as the prior.
+
+Everything here is in model units, [-1, 1] for pixels; `operators.model_units` brings a measurement there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..operators import Operator
+
+MIN_NOISE_STD = 1e-3
+"""Smallest noise std that solvers work with, in model units: below the rounding of an 8-bit picture (0.0023)."""
+
+
+class Denoiser(Protocol):
+    """denoised = denoise(x, sigma): E[x0 | x] for x = x0 + sigma * eps, [B, C, H, W], sigma [B].
+
+    sigma_min and sigma_max bound the noise levels it knows. Differentiable wherever gradients are enabled.
+    """
+
+    sigma_min: float
+    sigma_max: float
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor: ...
+
+
+Callback = Callable[[int, int, Tensor], None]
+"""callback(step, total, estimate), after each step of any loop: progress, preview, and a place to raise for cancel."""
+
+
+def silent(step: int, total: int, estimate: Tensor) -> None:
+    """The callback that does nothing."""
+
+
+def identity(x: Tensor) -> Tensor:
+    """The decoder of pixel space."""
+    return x
+
+
+@dataclass(frozen=True)
+class Problem:
+    """y = A(D(x)) + noise_std * n.
+
+    measurement: y [B, c, h, w]; decoder: D, from what the denoiser works on to pixels. The noise std is floored at
+    MIN_NOISE_STD, which keeps every solve well posed.
+    """
+
+    operator: Operator
+    measurement: Tensor
+    noise_std: float
+    decoder: Callable[[Tensor], Tensor] = identity
+
+    def __post_init__(self):
+        object.__setattr__(self, "noise_std", max(self.noise_std, MIN_NOISE_STD))
+
+    @property
+    def linear(self) -> bool:
+        """Whether x -> A(D(x)) is linear, so that closed forms hold."""
+        return self.operator.linear and self.decoder is identity
+
+    def residual(self, x: Tensor) -> Tensor:
+        """y - A(D(x)), zero where nothing was measured. [B, c, h, w]. Differentiable."""
+        return self.operator.keep(self.measurement - self.operator(self.decoder(x)))
+
+    def relative_residual(self, x: Tensor) -> Tensor:
+        """Root mean square residual over the noise std, per image [B]: near 1 where x explains y to within the noise."""
+        square = self.residual(x).square().flatten(1).sum(1)
+        return (square / self.operator.measured).sqrt() / self.noise_std
+
+
+def per_image(value: float, x: Tensor) -> Tensor:
+    """value as one entry per image, [B], as denoisers take sigma."""
+    return torch.full((len(x),), value, device=x.device, dtype=torch.float32)
+
+
+def norm(x: Tensor) -> Tensor:
+    """Euclidean norm per image, shaped [B, 1, 1, 1]."""
+    return x.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))

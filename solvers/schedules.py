@@ -1,0 +1,27 @@
+"""Noise levels in the variance-exploding convention, sigma^2 = (1 - ab) / ab for the discrete alpha-bar ab."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def ddpm_sigmas(steps: int = 1000, beta_start: float = 1e-4, beta_end: float = 2e-2) -> Tensor:
+    """The linear schedule of DDPM (Ho et al. 2020, sec. 4), that of the ADM models. [steps], ascending, float64."""
+    alphas_cumprod = (1 - torch.linspace(beta_start, beta_end, steps, dtype=torch.float64)).cumprod(0)
+    return ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
+
+
+def alpha_bar(sigma: float) -> float:
+    """ab for a sigma: 1 / (1 + sigma^2)."""
+    return 1 / (1 + sigma**2)
+
+
+def log_sigmas(start: float, end: float, steps: int) -> list[float]:
+    """`steps` noise levels, evenly spaced in log sigma from start down to end, and a final 0."""
+    if steps == 1:
+        return [start, 0.0]
+    ratio = math.log(end / start) / (steps - 1)
+    return [start * math.exp(ratio * i) for i in range(steps)] + [0.0]
