@@ -21,10 +21,11 @@ from torch import Tensor, nn
 class ADMConfig:
     """Shape of an ADM UNet.
 
-    widths: channels of each level, finest first; blocks: residual blocks of each level's encoder (its decoder has one
-    more); attention: for each level, whether its blocks attend; head_channels: channels per attention head;
-    unshuffle: pixels folded into channels along each axis before the first convolution; out_channels: 3, or 6 where
-    the network also predicts its variance; norm: "group" (as published) or "pixel".
+    model_channels: channels of the sinusoidal time embedding; widths: channels of each level, finest first; blocks:
+    residual blocks of each level's encoder (its decoder has one more); attention: for each level, whether its blocks
+    attend; head_channels: channels per attention head; unshuffle: pixels folded into channels along each axis before
+    the first convolution; out_channels: 3, or 6 where the network also predicts its variance; norm: "group" (as
+    published) or "pixel".
     """
 
     model_channels: int
@@ -147,11 +148,12 @@ class ADM(nn.Module):
     def __init__(self, config: ADMConfig):
         super().__init__()
         self.config = config
-        channels = config.model_channels
+        embedded = 4 * config.model_channels
         self.time_embed = nn.Sequential(
-            nn.Linear(channels, 4 * channels), nn.SiLU(), nn.Linear(4 * channels, 4 * channels)
+            nn.Linear(config.model_channels, embedded), nn.SiLU(), nn.Linear(embedded, embedded)
         )
         folded = config.unshuffle**2
+        channels = config.widths[0]
         self.input_blocks = nn.ModuleList([nn.ModuleList([Stem(3 * folded, channels, 3, padding=1)])])
         skips = [channels]
         last = len(config.widths) - 1
@@ -198,6 +200,8 @@ class ADM(nn.Module):
             x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
         emb = self.time_embed(timestep_embedding(t, self.config.model_channels).to(x.dtype))
         h = F.pixel_unshuffle(x, self.config.unshuffle)
+        if self.config.norm == "pixel":  # then every layer works on whole pixels: a fifth faster on the CPU
+            h = h.contiguous(memory_format=torch.channels_last)
         skips = []
         for block in self.input_blocks:
             h = _run(block, h, emb)

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from .adm import ADM, ADMConfig
+from .checkpoint import load_pixel_network
+from .pixel_network import PixelNetwork
 from .preconditioning import EDM
 
 NAME = "MAP-RPS embedded prior"
@@ -26,8 +28,18 @@ CONFIG = ADMConfig(
 )
 
 
+def load_embedded() -> PixelNetwork:
+    """The embedded prior in float32. Raises FileNotFoundError where its file is not there."""
+    return load_pixel_network(PATH)
+
+
 def save_embedded(network: ADM, path: Path, images: int) -> None:
     """Write the weights as fp16, with what their shapes do not say in the header."""
-    header = {"norm": CONFIG.norm, "preconditioning": "edm", "sigma_data": PRECONDITIONING.sigma_data, "images": images}
+    header = {
+        "norm": network.config.norm,
+        "preconditioning": "edm",
+        "sigma_data": PRECONDITIONING.sigma_data,
+        "images": images,
+    }
     tensors = {key: value.to(torch.float16).contiguous() for key, value in network.state_dict().items()}
     save_file(tensors, path, metadata={"maprps": json.dumps(header)})

@@ -66,7 +66,9 @@ class Photos:
 class Muon(torch.optim.Optimizer):
     """Momentum orthogonalized by Newton-Schulz (Jordan et al. 2024), for convolution and linear weights."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ):
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -22,6 +23,8 @@ from .linear import require_linear_operator
 
 @dataclass(frozen=True)
 class DDNM:
+    differentiates: ClassVar[bool] = False
+
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
         require_linear_operator(problem, "DDNM+")
         if problem.decoder is not identity:

@@ -8,6 +8,7 @@ With a flat prior around x_sigma, y | x_sigma ~ N(A x_sigma, s^2 I + sigma^2 A A
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,6 +20,8 @@ from .linear import require_linear_operator
 @dataclass(frozen=True)
 class DMPS:
     scale: float = 1.0
+
+    differentiates: ClassVar[bool] = False
 
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
         require_linear_operator(problem, "DMPS")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ class DPS:
     log-likelihood instead, the approximation that DPS rests on: E[x0 | x_sigma, y] with y ~ N(A(D(x0h)), s^2 I)."""
 
     scale: float | None = 1.0
+
+    differentiates: ClassVar[bool] = True
 
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
         leaf, denoised = denoise_with_graph(denoise, x, sigma)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -19,11 +19,14 @@ class Guided(NamedTuple):
 
 
 class Guidance(Protocol):
-    """x = x0 + sigma * eps [B, C, H, W]; next_sigma: where the coming step leads, below sigma."""
+    """x = x0 + sigma * eps [B, C, H, W]; next_sigma: where the coming step leads, below sigma.
 
-    def __call__(
-        self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float
-    ) -> Guided: ...
+    differentiates: whether it backpropagates through the denoiser.
+    """
+
+    differentiates: ClassVar[bool]
+
+    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided: ...
 
 
 def denoise_with_graph(denoise: Denoiser, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:

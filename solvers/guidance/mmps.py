@@ -11,6 +11,7 @@ products with its transpose serve. Exact for a Gaussian prior. Through a decoder
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,6 +27,8 @@ class MMPS:
 
     tolerance: float = 1e-2
     products: int = 20
+
+    differentiates: ClassVar[bool] = True
 
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
         leaf, denoised = denoise_with_graph(denoise, x, sigma)

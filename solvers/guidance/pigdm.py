@@ -1,11 +1,12 @@
 """Pseudo-inverse guided diffusion (Song et al. 2023, "Pseudoinverse-guided diffusion models for inverse problems").
 
-    x0h + sigma^2 (d x0h / d x)^T A^T (s^2 I + r^2 A A^T)^-1 (y - A x0h),      r^2 = sigma^2 / (1 + sigma^2)
+x0h + sigma^2 (d x0h / d x)^T A^T (s^2 I + r^2 A A^T)^-1 (y - A x0h),      r^2 = sigma^2 / (1 + sigma^2)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ from .linear import require_linear_operator, whitened_pullback
 
 @dataclass(frozen=True)
 class PiGDM:
+    differentiates: ClassVar[bool] = True
+
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
         require_linear_operator(problem, "PiGDM")
         leaf, denoised = denoise_with_graph(denoise, x, sigma)

@@ -10,6 +10,7 @@ with c the prior's variance. DiffPIR (Zhu et al. 2023) is the case r^2 = sigma^2
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -23,6 +24,8 @@ class Proximal:
     """prior_variance: c, in model units squared; 0.25 is that of photographs' pixels."""
 
     prior_variance: float = 0.25
+
+    differentiates: ClassVar[bool] = False
 
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
         variance = sigma**2 * self.prior_variance / (sigma**2 + self.prior_variance)

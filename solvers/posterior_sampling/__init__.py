@@ -2,6 +2,6 @@
 
 from .ancestral import ancestral
 from .dpm_solver import dpm_solver
-from .sampling import renoised_posterior_sampling
+from .sampling import Sampler, renoised_posterior_sampling
 
-__all__ = ["ancestral", "dpm_solver", "renoised_posterior_sampling"]
+__all__ = ["Sampler", "ancestral", "dpm_solver", "renoised_posterior_sampling"]

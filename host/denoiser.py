@@ -1,0 +1,59 @@
+"""The host's model as a denoiser: denoised = denoise(x, sigma) with x = x0 + sigma * eps."""
+
+from __future__ import annotations
+
+import comfy.model_sampling
+import torch
+from comfy.model_management import throw_exception_if_processing_interrupted
+from torch import Tensor
+
+
+class HostDenoiser:
+    """Wraps what the host hands to a sampler, with conditioning, guidance scale, LoRA and patches applied.
+
+    eps, v and EDM models already speak of x0 + sigma * eps. A flow model's state (1 - t) x0 + t * eps is (1 - t) times
+    that, with sigma = t / (1 - t). Any call can be cancelled by the person waiting for it.
+    """
+
+    def __init__(self, guider, model_options: dict, seed: int):
+        self.guider, self.model_options, self.seed = guider, model_options, seed
+        sampling = guider.inner_model.model_sampling
+        self.flow = isinstance(sampling, comfy.model_sampling.CONST)
+        self.sigma_min, self.sigma_max = sigma_range(sampling)
+        self.calls = 0
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        throw_exception_if_processing_interrupted()
+        self.calls += 1
+        if torch.is_grad_enabled() and x.requires_grad:
+            denoised = self._denoise(x, sigma)
+        else:
+            with torch.inference_mode():
+                denoised = self._denoise(x, sigma)
+            if not torch.is_inference_mode_enabled():
+                denoised = denoised.clone()
+        if not torch.isfinite(denoised.detach()).all():
+            raise ValueError(
+                f"The model returned NaN or infinity at noise level {float(sigma.max()):.3g}: load it in a wider "
+                "floating point type (start ComfyUI with --force-fp32), or check that its file is whole."
+            )
+        return denoised
+
+    def _denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        if self.flow:
+            sigma = sigma / (1 + sigma)
+            x = x * (1 - sigma.view(-1, *[1] * (x.ndim - 1)))
+        return self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
+
+
+def sigma_range(sampling) -> tuple[float, float]:
+    """The least and the greatest sigma of a host's model_sampling, as std of the noise on x0."""
+    return to_noise_std(sampling, float(sampling.sigma_min)), to_noise_std(sampling, float(sampling.sigma_max))
+
+
+def to_noise_std(sampling, sigma: float) -> float:
+    """A sigma of the host's as the std of the noise on x0; the last instants of a flow, where it diverges, are cut."""
+    if isinstance(sampling, comfy.model_sampling.CONST):
+        sigma = min(sigma, 0.999)
+        return sigma / (1 - sigma)
+    return sigma

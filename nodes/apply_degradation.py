@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..host.degrade import degrade
+from .degradations import CATEGORY
+from .types import degradation_input, noise_std_input, seed_input
+
+
+class ApplyDegradation(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_ApplyDegradation",
+            display_name="Apply Degradation (MAP-RPS)",
+            category=CATEGORY,
+            description="Damages an image and adds noise, to try a restoration where the truth is known. A photo "
+            "that is "
+            "damaged already goes straight into the restoring nodes.",
+            inputs=[
+                io.Image.Input("image", tooltip="The clean image."),
+                degradation_input(),
+                noise_std_input(),
+                seed_input(),
+            ],
+            outputs=[
+                io.Image.Output("measurement", tooltip="For the restoring nodes: exact, neither clamped nor rounded."),
+                io.Image.Output("view", tooltip="The same as a picture, clamped to 0..1."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image, degradation, noise_std=0.05, seed=0) -> io.NodeOutput:
+        measurement = degrade(image, degradation, noise_std, seed)
+        return io.NodeOutput(measurement, measurement.clamp(0, 1))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+
+class Blend(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_Blend",
+            display_name="Blend (MAP-RPS)",
+            category="MAP-RPS",
+            description="Between the MAP estimate and a posterior sample, at no cost: estimate + amount x (sample - "
+            "estimate). "
+            "With a full posterior sample (renoise 1) it is as good a compromise as re-noising, and instant to change.",
+            inputs=[
+                io.Image.Input("estimate", tooltip="From MAP Estimation."),
+                io.Image.Input("sample", tooltip="From Re-noised Posterior Sampling, one or several per estimate."),
+                io.Float.Input(
+                    "amount",
+                    optional=True,
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    display_mode=io.NumberDisplay.slider,
+                    tooltip="0 is the estimate, 1 the sample.",
+                ),
+            ],
+            outputs=[io.Image.Output()],
+        )
+
+    @classmethod
+    def execute(cls, estimate, sample, amount=0.5) -> io.NodeOutput:
+        if len(sample) % len(estimate) or sample.shape[1:] != estimate.shape[1:]:
+            raise ValueError(
+                f"The estimate is {tuple(estimate.shape)} and the sample {tuple(sample.shape)}: connect a sample that "
+                "was made from this estimate."
+            )
+        estimate = estimate.repeat_interleave(len(sample) // len(estimate), dim=0)
+        return io.NodeOutput(estimate + amount * (sample - estimate))

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..evaluation import error_map, psnr, residual_histogram, sharpness, ssim
+from ..host.degrade import residual_in_noise
+from .types import DegradationType, noise_std_input
+
+
+class Metrics(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_Metrics",
+            display_name="Metrics (MAP-RPS)",
+            category="MAP-RPS/evaluation",
+            description="How close an image is to the truth (PSNR, SSIM), and whether it explains the measurement: a "
+            "residual / noise near 1 is right, above 1 ignores data, far below 1 has fitted the noise.",
+            inputs=[
+                io.Image.Input("image", tooltip="One or more restored images."),
+                io.Image.Input("reference", tooltip="The clean image, one for all or one for each."),
+                DegradationType.Input(
+                    "degradation", optional=True, tooltip="With measurement: gives residual / noise."
+                ),
+                io.Image.Input("measurement", optional=True, tooltip="The damaged image, one for all or one for each."),
+                noise_std_input(),
+            ],
+            outputs=[
+                io.Float.Output("PSNR", tooltip="Mean over the batch, in dB."),
+                io.Float.Output("SSIM", tooltip="Mean over the batch."),
+                io.Float.Output(
+                    "residual_over_noise", tooltip="Mean over the batch; 0 where no measurement is connected."
+                ),
+                io.String.Output("text"),
+                io.Image.Output(
+                    "plot", tooltip="Error map of the first image, or the residual's histogram where it is known."
+                ),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, image, reference, degradation=None, measurement=None, noise_std=0.05) -> io.NodeOutput:
+        if (degradation is None) != (measurement is None):
+            raise ValueError("Residual / noise needs both degradation and measurement: connect both, or neither.")
+        columns = {"PSNR": psnr(image, reference), "SSIM": ssim(image, reference), "sharpness": sharpness(image)}
+        ratio, plot = 0.0, error_map(image[:1], reference[:1])
+        if degradation is not None:
+            residual, ratios = residual_in_noise(image, degradation, measurement, noise_std)
+            columns["residual/noise"] = ratios
+            ratio, plot = float(ratios.mean()), residual_histogram(residual)
+        lines = [
+            "  ".join(f"{name} {float(values[i]):.4g}" for name, values in columns.items()) for i in range(len(image))
+        ]
+        text = "\n".join(lines)
+        numbers = float(columns["PSNR"].mean()), float(columns["SSIM"].mean()), ratio
+        return io.NodeOutput(*numbers, text, plot, ui={"text": (text,)})

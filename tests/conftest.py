@@ -1,0 +1,27 @@
+"""Loads the repository root as the package `maprps`, whatever the clone's folder is called.
+
+ComfyUI loads the pack by its path, so inside it every import is relative and there is no installed package to import.
+"""
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).absolute().parents[1]
+
+spec = importlib.util.spec_from_file_location("maprps", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+sys.modules["maprps"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["maprps"])
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test sees the same random numbers, alone or among others."""
+    random.seed(0)
+    torch.manual_seed(0)

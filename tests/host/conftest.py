@@ -1,0 +1,67 @@
+"""A real ComfyUI for the tests: in this process (import comfy) and as a server (the `server` fixture).
+
+COMFYUI_PATH names it; `python quickstart.py test` sets it. Without it these tests are left out.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from maprps.tools.setup.client import Client
+from maprps.tools.setup.server import Server
+
+ROOT = Path(__file__).absolute().parents[2]
+COMFYUI = os.environ.get("COMFYUI_PATH")
+
+if COMFYUI is None:
+    collect_ignore_glob = ["*"]
+else:
+    # Before anything imports comfy: it reads its options once, and takes none from pytest's command line.
+    sys.path.insert(0, COMFYUI)
+    import comfy.cli_args
+
+    comfy.cli_args.args.cpu = True
+
+
+def pytest_terminal_summary(terminalreporter):
+    if COMFYUI is None:
+        terminalreporter.write_line("tests/host left out: COMFYUI_PATH is not set (python quickstart.py test sets it)")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.host)
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory):
+    """One server for the whole session, with this pack and the test packs of tests/host/custom_nodes."""
+    test_packs = Path(__file__).parent / "custom_nodes"
+    packs = {folder.name: folder for folder in test_packs.iterdir() if (folder / "__init__.py").exists()}
+    packs["ComfyUI-MAP-RPS"] = ROOT
+    server = Server(Path(sys.executable), Path(COMFYUI), tmp_path_factory.mktemp("server"), packs, cpu=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(running_server, request):
+    """A client of the session's server: object_info(), run(prompt), submit(prompt).events(), interrupt(), ...
+
+    What the server logs during a test is shown where the test fails.
+    """
+    running_server.check_alive()
+    start = running_server.log.stat().st_size
+    yield Client(running_server.url, running_server.check_alive)
+    log = running_server.log.read_bytes()[start:].decode(errors="replace")
+    request.node.add_report_section("call", "log of the ComfyUI server", log)
+
+
+@pytest.fixture
+def photos():
+    """The photos that ship with the workflows, as paths."""
+    return sorted((ROOT / "workflows" / "photos").glob("*.png"))

@@ -1,0 +1,44 @@
+"""Nodes for the tests alone; the `server` fixture loads every pack in this folder beside the real one."""
+
+import time
+
+import comfy.model_management
+import comfy.utils
+from comfy_api.latest import ComfyExtension, io
+
+
+class Wait(io.ComfyNode):
+    """Counts to `steps`, a twentieth of a second each, with progress; fails at the step `fail_at`."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MAPRPS_TEST_Wait",
+            category="test",
+            inputs=[
+                io.Image.Input("image"),
+                io.Int.Input("steps", default=2),
+                io.Int.Input("fail_at", default=-1, min=-1),
+            ],
+            outputs=[io.Image.Output()],
+        )
+
+    @classmethod
+    def execute(cls, image, steps, fail_at):
+        bar = comfy.utils.ProgressBar(steps)
+        for step in range(steps):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            if step == fail_at:
+                raise ValueError(f"failed at step {step}")
+            time.sleep(0.05)
+            bar.update(1)
+        return io.NodeOutput(image)
+
+
+class TestNodes(ComfyExtension):
+    async def get_node_list(self):
+        return [Wait]
+
+
+async def comfy_entrypoint():
+    return TestNodes()

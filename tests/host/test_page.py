@@ -1,0 +1,52 @@
+"""Every shipped workflow in ComfyUI's real page: it opens with no missing node, and our converter agrees with it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from maprps.tools.page import Page, find_browser
+from maprps.tools.workflow_api import missing_nodes, to_prompt
+
+ROOT = Path(__file__).absolute().parents[2]
+WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+
+pytestmark = pytest.mark.skipif(
+    find_browser() is None, reason="no Chromium or Chrome: apt install chromium, or set CHROMIUM to one"
+)
+
+
+@pytest.fixture(scope="module")
+def page(running_server):
+    with Page(running_server.url) as page:
+        yield page
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_workflow_opens(page, server, file, photos, tmp_path):
+    workflow = json.loads(file.read_text(encoding="utf-8"))
+    for photo in photos:
+        server.upload_image(photo.name, photo.read_bytes())
+    object_info = server.object_info()
+    assert missing_nodes(workflow, object_info) == []
+    page.load(workflow)
+    assert page.missing_nodes() == []
+    assert page.texts("[role=dialog]") == []
+    assert page.prompt() == to_prompt(workflow, object_info)
+    page.fit()
+    page.screenshot(tmp_path / f"{file.stem}.png")
+
+
+def test_unknown_node_is_reported(page):
+    node = {"id": 1, "type": "Nowhere", "pos": [0, 0], "size": [200, 100], "mode": 0, "flags": {}, "order": 0}
+    page.load({"nodes": [node], "links": [], "version": 0.4})
+    assert page.missing_nodes() == ["Nowhere"]
+    assert "Nowhere" in page.texts("[role=dialog]")[0]
+    page.press("Escape")
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_workflow_is_a_template_of_the_pack(server, file):
+    """The page's Templates dialog offers it, and its link opens it."""
+    assert file.stem in server.get("/workflow_templates")["ComfyUI-MAP-RPS"]
+    assert server.get(f"/api/workflow_templates/ComfyUI-MAP-RPS/{file.name}")["nodes"]

@@ -1,0 +1,164 @@
+"""Drives ComfyUI's real page in headless Chromium, over the DevTools protocol. Needs Chromium or Chrome only.
+
+    python -m tools.page URL WORKFLOW.json SCREENSHOT.png
+
+opens the workflow in the page of the server at URL, prints what the page complains of and saves a picture of it.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .setup.websocket import WebSocket
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+_PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+)
+_FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking --no-first-run "
+    "--hide-scrollbars --window-size=1920,1080 --remote-debugging-port=0"
+).split()
+
+
+def find_browser() -> str | None:
+    """A Chromium or Chrome on this machine: CHROMIUM where it is set, else the usual names and places."""
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    return next(filter(None, map(shutil.which, _NAMES)), None) or next(filter(os.path.exists, _PLACES), None)
+
+
+class PageError(Exception):
+    """An exception in the page's own script."""
+
+
+class Page:
+    """ComfyUI's page at `url`, ready for use. A context manager: the browser ends with it."""
+
+    def __init__(self, url: str, timeout: float = 60.0):
+        self._profile = tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True)
+        self._timeout = timeout
+        self._process = subprocess.Popen(
+            [find_browser(), *_FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            self._socket = WebSocket(self._address())
+            self._id = 0
+            target = self._command("Target.createTarget", url=url)["targetId"]
+            self._session = self._command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            self.wait("window.app?.graph && window.app.extensionManager && window.LiteGraph")
+            self.wait("Object.keys(LiteGraph.registered_node_types).includes('KSampler')")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Page":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def evaluate(self, script: str):
+        """The value of a JavaScript expression, a promise's result. PageError where it throws."""
+        answer = self._command(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, session=self._session
+        )
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            raise PageError(details["exception"].get("description", details["text"]))
+        return answer["result"].get("value")
+
+    def wait(self, script: str) -> None:
+        """Waits until the expression is true. TimeoutError after the page's timeout."""
+        deadline = time.monotonic() + self._timeout
+        while not self.evaluate(f"Boolean({script})"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the page never came to: {script}")
+            time.sleep(0.1)
+
+    def load(self, workflow: dict) -> None:
+        """Opens a workflow, as File > Open does."""
+        self.evaluate(f"app.loadGraphData({json.dumps(workflow)})")
+        self._settle()
+
+    def missing_nodes(self) -> list[str]:
+        """Node types of the open workflow that the page does not know."""
+        return self.evaluate("app.graph.nodes.map(n => n.type).filter(t => !(t in LiteGraph.registered_node_types))")
+
+    def texts(self, selector: str) -> list[str]:
+        """The visible text of every element that matches."""
+        return self.evaluate(f"[...document.querySelectorAll({json.dumps(selector)})].map(e => e.innerText)")
+
+    def prompt(self) -> dict:
+        """The open workflow as the page would send it to the server."""
+        return self.evaluate("app.graphToPrompt().then(p => p.output)")
+
+    def fit(self) -> None:
+        """Zooms so that the whole graph is in view."""
+        self.evaluate("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self._settle()
+
+    def screenshot(self, file: Path) -> None:
+        """Saves a picture (PNG) of the page."""
+        picture = self._command("Page.captureScreenshot", format="png", session=self._session)
+        file.write_bytes(base64.b64decode(picture["data"]))
+
+    def press(self, key: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            self._command("Input.dispatchKeyEvent", type=kind, key=key, code=key, session=self._session)
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._profile.cleanup()
+
+    def _address(self) -> str:
+        """Chromium writes the port it has chosen into its profile."""
+        file = Path(self._profile.name) / "DevToolsActivePort"
+        deadline = time.monotonic() + self._timeout
+        while True:
+            lines = file.read_text().splitlines() if file.exists() else []
+            if len(lines) == 2:
+                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(f"{find_browser()} does not start (exit status {self._process.returncode})")
+            time.sleep(0.05)
+
+    def _settle(self) -> None:
+        self.evaluate("new Promise(done => setTimeout(done, 800))")
+
+    def _command(self, method: str, session: str | None = None, **parameters) -> dict:
+        self._id += 1
+        message = {"id": self._id, "method": method, "params": parameters}
+        self._socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
+        while True:
+            answer = json.loads(self._socket.receive(self._timeout))
+            if answer.get("id") == self._id:
+                if "error" in answer:
+                    raise PageError(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+
+
+def main(url: str, workflow: str, screenshot: str) -> None:
+    with Page(url) as page:
+        page.load(json.loads(Path(workflow).read_text(encoding="utf-8")))
+        page.fit()
+        page.screenshot(Path(screenshot))
+        print("missing nodes:", ", ".join(page.missing_nodes()) or "none")
+        for text in page.texts("[role=dialog]"):
+            print("dialog:", text)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,170 @@
+"""A client of ComfyUI's HTTP and WebSocket interface, in the standard library."""
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Iterator
+
+from .websocket import WebSocket
+
+_ENDS = ("execution_success", "execution_error", "execution_interrupted")
+
+
+class PromptError(Exception):
+    """A prompt that the server refused, that failed, or that was interrupted.
+
+    kind: "invalid", "error" or "interrupted"; node_id, node_type: where; message: in one line; details: the traceback
+    or what the validation said.
+    """
+
+    def __init__(self, kind: str, message: str, node_id: str = "", node_type: str = "", details: str = ""):
+        super().__init__(message)
+        self.kind, self.message, self.node_id, self.node_type, self.details = kind, message, node_id, node_type, details
+
+
+class Client:
+    """Talks to the server at `url` (http://host:port). `alive` is called while waiting and may raise."""
+
+    def __init__(self, url: str, alive=lambda: None):
+        self.url = url
+        self.alive = alive
+        # A proxy set for the internet must not get what is meant for this machine.
+        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+    def get(self, path: str, **query: str):
+        """The JSON answer to GET."""
+        return json.loads(self.get_bytes(path, **query))
+
+    def get_bytes(self, path: str, timeout: float = 60.0, **query: str) -> bytes:
+        address = self.url + path + ("?" + urllib.parse.urlencode(query) if query else "")
+        with self._open(address, timeout=timeout) as answer:
+            return answer.read()
+
+    def post(self, path: str, payload: dict):
+        """The JSON answer to POST, or None where the answer is empty."""
+        request = urllib.request.Request(
+            self.url + path, json.dumps(payload).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
+        with self._open(request, timeout=60) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    def object_info(self) -> dict:
+        """Every node the server knows: id -> its inputs, outputs and texts."""
+        return self.get("/object_info")
+
+    def upload_image(self, name: str, data: bytes) -> str:
+        """Puts an image file into the server's input folder, over any of that name. Returns its name there."""
+        boundary = uuid.uuid4().hex
+        body = b"".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"{extra}\r\n\r\n'.encode() + value + b"\r\n"
+            for field, extra, value in (
+                ("image", f'; filename="{name}"\r\nContent-Type: application/octet-stream', data),
+                ("overwrite", "", b"true"),
+            )
+        )
+        request = urllib.request.Request(
+            self.url + "/upload/image",
+            body + f"--{boundary}--\r\n".encode(),
+            {"Content-Type": f"multipart/form-data; boundary={boundary}"},
+            method="POST",
+        )
+        with self._open(request, timeout=60) as answer:
+            return json.loads(answer.read())["name"]
+
+    def image(self, item: dict) -> bytes:
+        """The file behind one entry of an output's "images"."""
+        return self.get_bytes("/view", filename=item["filename"], subfolder=item["subfolder"], type=item["type"])
+
+    def interrupt(self) -> None:
+        """Stops the running prompt."""
+        self.post("/interrupt", {})
+
+    def submit(self, prompt: dict, workflow: dict | None = None) -> "Run":
+        """Queues a prompt in API form; `workflow` (the page's form) is kept in the saved pictures.
+
+        PromptError (kind "invalid") where the server refuses it.
+        """
+        client_id = uuid.uuid4().hex
+        socket = WebSocket(f"{self.url.replace('http', 'ws', 1)}/ws?clientId={client_id}")
+        payload = {"prompt": prompt, "client_id": client_id}
+        if workflow:
+            payload["extra_data"] = {"extra_pnginfo": {"workflow": workflow}}
+        try:
+            answer = self.post("/prompt", payload)
+        except urllib.error.HTTPError as error:
+            answer = json.loads(error.read())
+        if answer.get("error") or answer["node_errors"]:
+            socket.close()
+            if "prompt_id" in answer:  # it runs what it can, in part; that is not what was asked for
+                self.post("/queue", {"delete": [answer["prompt_id"]]})
+                self.post("/interrupt", {"prompt_id": answer["prompt_id"]})
+            raise _refusal(answer, prompt)
+        return Run(self, socket, answer["prompt_id"])
+
+    def run(self, prompt: dict) -> dict:
+        """Queues a prompt and waits: node id -> what it showed ("images", "text"). PromptError where it fails."""
+        return self.submit(prompt).outputs()
+
+
+class Run:
+    """One queued prompt."""
+
+    def __init__(self, client: Client, socket: WebSocket, prompt_id: str):
+        self.client, self.prompt_id = client, prompt_id
+        self._socket = socket
+        self._ended = False
+
+    def events(self) -> Iterator[tuple[str, dict | bytes]]:
+        """(type, data) of the server's messages about this prompt, to its end; ("preview", bytes) for live previews."""
+        while not self._ended:
+            try:
+                message = self._socket.receive(timeout=2.0)
+            except TimeoutError:
+                self.client.alive()
+                self._ended = bool(self._history())
+                continue
+            if isinstance(message, bytes):
+                yield "preview", message
+                continue
+            event = json.loads(message)
+            if event["data"].get("prompt_id") != self.prompt_id:
+                continue
+            self._ended = event["type"] in _ENDS
+            yield event["type"], event["data"]
+        self._socket.close()
+
+    def outputs(self, on_event=lambda kind, data: None) -> dict:
+        """Waits for the end: node id -> what it showed. PromptError where the prompt failed or was interrupted."""
+        for kind, data in self.events():
+            if kind != "preview":
+                on_event(kind, data)
+        while not (entry := self._history()):  # written a moment after the last message
+            self.client.alive()
+            time.sleep(0.05)
+        for kind, data in entry["status"]["messages"]:
+            if kind == "execution_error":
+                message = f"{data['exception_type']}: {data['exception_message'].strip()}"
+                raise PromptError("error", message, data["node_id"], data["node_type"], "".join(data["traceback"]))
+            if kind == "execution_interrupted":
+                raise PromptError("interrupted", "interrupted", data["node_id"], data["node_type"])
+        return entry["outputs"]
+
+    def _history(self) -> dict | None:
+        return self.client.get(f"/history/{self.prompt_id}").get(self.prompt_id)
+
+
+def _refusal(answer: dict, prompt: dict) -> PromptError:
+    """The server's answer as an error whose details name every node and input it complains of."""
+    reports = answer["node_errors"]
+    lines = []
+    for node_id, report in reports.items():
+        title = prompt[node_id].get("_meta", {}).get("title", report["class_type"])
+        lines += [f"{title} ({node_id}): {e['message']}: {e['details']}" for e in report["errors"]]
+    message = answer["error"]["message"] if answer.get("error") else "Some nodes are not valid"
+    first = next((node_id for node_id, report in reports.items() if report["errors"]), "")
+    node_type = reports[first]["class_type"] if first else ""
+    return PromptError("invalid", message, first, node_type, "\n".join(lines) or answer["error"]["details"])
