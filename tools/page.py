@@ -25,7 +25,7 @@ _PLACES = (
 )
 _FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking --no-first-run "
-    "--hide-scrollbars --window-size=1920,1080 --remote-debugging-port=0"
+    "--hide-scrollbars --remote-debugging-port=0"
 ).split()
 
 
@@ -41,13 +41,22 @@ class PageError(Exception):
 
 
 class Page:
-    """ComfyUI's page at `url`, ready for use. A context manager: the browser ends with it."""
+    """ComfyUI's page at `url`, ready for use. A context manager: the browser ends with it.
 
-    def __init__(self, url: str, timeout: float = 60.0):
+    size: of the window in pixels. The page draws no text when zoomed out far: a large graph needs a large window.
+    """
+
+    def __init__(self, url: str, size: tuple[int, int] = (3200, 1600), timeout: float = 60.0):
         self._profile = tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True)
         self._timeout = timeout
         self._process = subprocess.Popen(
-            [find_browser(), *_FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
+            [
+                find_browser(),
+                *_FLAGS,
+                f"--window-size={size[0]},{size[1]}",
+                f"--user-data-dir={self._profile.name}",
+                "about:blank",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -22,18 +22,18 @@ from .estimate import Estimate
 class Accelerated:
     """At most `steps` denoiser calls, the first `anneal` of which fall from sigma_start to sigma_end.
 
-    Stops when the change per call is at most `tolerance` of the image's norm, for every image. memory: how many
-    earlier iterates are combined; safeguard: when an iterate's change exceeds this multiple of the least seen so far,
-    the memory is dropped and the iteration goes on from the best iterate.
+    An image is done when its change per call is at most `tolerance` of its norm; the run stops when all are. memory: how
+    many earlier iterates are combined; safeguard: when an iterate's change exceeds this multiple of the least seen so
+    far, the memory is dropped and the iteration goes on from the best iterate.
     """
 
     steps: int = 40
-    anneal: int = 10
+    anneal: int = 5
     sigma_start: float = 1.0
-    sigma_end: float = 0.03
-    memory: int = 8
+    sigma_end: float = 0.05
+    memory: int = 16
     safeguard: float = 2.0
-    tolerance: float = 1e-4
+    tolerance: float = 1e-6
 
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
@@ -47,17 +47,21 @@ class Accelerated:
         points: list[Tensor] = []
         changes: list[Tensor] = []
         best, least = x, torch.full_like(norm(x), torch.inf)
+        moving = torch.ones_like(least, dtype=torch.bool)
         calls = anneal
         for calls in range(anneal + 1, self.steps + 1):
             mapped = fixed_point_step(problem, denoise, x, self.sigma_end)
             change = mapped - x
             size = norm(change)
             restart = size > self.safeguard * least
-            best = torch.where(size < least, mapped, best)
-            least = torch.minimum(least, size)
-            callback(calls, self.steps, best)
-            if (least <= self.tolerance * norm(best)).all():
+            better = moving & (size < least)
+            best = torch.where(better, mapped, best)
+            least = torch.where(better, size, least)
+            moving = least > self.tolerance * norm(best)
+            if not moving.any():
+                callback(self.steps, self.steps, best)
                 break
+            callback(calls, self.steps, best)
             points = [*points, mapped][-self.memory - 1 :]
             changes = [*changes, change][-self.memory - 1 :]
             x = torch.where(restart, best, _extrapolate(points, changes))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..noise import Noise
@@ -21,21 +22,36 @@ from .estimate import Estimate
 
 @dataclass(frozen=True)
 class Annealed:
-    """`steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units."""
+    """At most `steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units.
 
-    steps: int = 20
+    An image stops before a step that would take its residual above `discrepancy`, in units of the noise: at the
+    posterior mean m, Cov[y - A m] = s^2 I - A Sigma A^T, so a residual above 1 means that the prior has smoothed away what
+    the measurement shows. A learned denoiser, which is only right on noisy images, gets there after a few calls.
+    """
+
+    steps: int = 12
     sigma_start: float = 1.0
     sigma_end: float = 0.05
+    discrepancy: float = 1.0
 
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
     ) -> Estimate:
-        x = previous = start
-        for i, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1]):
-            previous, x = x, fixed_point_step(problem, denoise, x, sigma)
-            callback(i + 1, self.steps, x)
-        change = norm(x - previous) / norm(x)
-        return Estimate(x, self.steps, problem.relative_residual(x), change.flatten())
+        x = start
+        active = torch.ones_like(norm(start), dtype=torch.bool)
+        change = torch.zeros_like(norm(start))
+        calls = 0
+        for calls, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
+            mapped = fixed_point_step(problem, denoise, x, sigma)
+            if calls > 1:
+                active = active & (problem.relative_residual(mapped) <= self.discrepancy).view_as(active)
+            if not active.any():
+                callback(self.steps, self.steps, x)
+                break
+            change = torch.where(active, norm(mapped - x) / norm(mapped), change)
+            x = torch.where(active, mapped, x)
+            callback(calls, self.steps, x)
+        return Estimate(x, calls, problem.relative_residual(x), change.flatten())
 
 
 def fixed_point_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:

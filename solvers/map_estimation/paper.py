@@ -27,7 +27,8 @@ class Paper:
 
         w* = 2 s^2 / sqrt(ab (1 - ab))         (Theorem 3.3 with r^2 = 1 - ab)
 
-    low_variance: use eps_theta - eps, which has the same mean and a much lower variance, in place of eps_theta.
+    low_variance: use eps_theta - eps, which has the same mean, in place of eps_theta: the steadier of the two only in
+        directions where the prior's variance is below sigma^2, so that the denoiser removes eps.
     stable: the data term is |y - A(D(x))| instead of its square.
     """
 

@@ -16,4 +16,4 @@ PIXEL = {
     "super-resolution": Paper(steps=300, sigma=_PIXEL_SIGMA, weight=0.25),
     "deblurring": Paper(steps=200, sigma=_PIXEL_SIGMA, weight=0.01),
 }
-PRINCIPLED = Paper(sigma=_PIXEL_SIGMA, weight=None, low_variance=True, learning_rate=0.05)
+PRINCIPLED = Paper(sigma=_PIXEL_SIGMA, weight=None, learning_rate=0.1)

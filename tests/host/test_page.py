@@ -22,6 +22,15 @@ def page(running_server):
         yield page
 
 
+def declared(prompt, object_info):
+    """The prompt without what the page alone knows, such as the text a Preview node shows."""
+    for node in prompt.values():
+        specs = object_info[node["class_type"]]["input"]
+        names = {**specs.get("required", {}), **specs.get("optional", {})}
+        node["inputs"] = {name: value for name, value in node["inputs"].items() if name in names}
+    return prompt
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 def test_workflow_opens(page, server, file, photos, tmp_path):
     workflow = json.loads(file.read_text(encoding="utf-8"))
@@ -32,7 +41,7 @@ def test_workflow_opens(page, server, file, photos, tmp_path):
     page.load(workflow)
     assert page.missing_nodes() == []
     assert page.texts("[role=dialog]") == []
-    assert page.prompt() == to_prompt(workflow, object_info)
+    assert declared(page.prompt(), object_info) == to_prompt(workflow, object_info)
     page.fit()
     page.screenshot(tmp_path / f"{file.stem}.png")
 

@@ -178,11 +178,19 @@ def test_pictures_are_saved_under_their_prefix(tmp_path):
         "2": {"images": [item("sample_00001_.png"), item("sample_00002_.png")]},
         "3": {"images": [item("preview_00001_.png", "temp")], "text": ["PSNR 30"]},
     }
+    (tmp_path / "quickstart").mkdir()
+    (tmp_path / "quickstart" / "sample-3.png").touch()  # of an earlier run
     files = results.save_images(Client(), outputs, tmp_path)
+    assert sorted(tmp_path.glob("*/*")) == sorted(files)
     assert [file.relative_to(tmp_path).as_posix() for file in files] == [
         "quickstart/map.png", "quickstart/sample-1.png", "quickstart/sample-2.png"
     ]  # fmt: skip
     assert files[0].read_bytes() == b"map_00007_.png"
+
+
+def test_a_text_is_shown_once():
+    outputs = {"1": {"text": ["PSNR 30"]}, "2": {"images": []}, "3": {"text": ["PSNR 30", "more"]}}
+    assert results.texts(outputs, {"1": "Metrics", "3": "Text"}) == {"PSNR 30": "Metrics", "more": "Text"}
 
 
 def test_server_keeps_to_its_own_folders(tmp_path):

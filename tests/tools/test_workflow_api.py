@@ -106,6 +106,11 @@ def test_values_of_another_version_are_refused():
         to_prompt(chain(widgets_values=[9, "wrap", "more"]), INFO)
 
 
+def test_text_that_the_page_shows_in_a_node_is_no_input():
+    workflow = {"nodes": [node(1, "Show", ["shown by the page"])], "links": []}
+    assert to_prompt(workflow, {"Show": {"input": {"required": {"source": ["*"]}}}})["1"]["inputs"] == {}
+
+
 def test_list_value_is_marked_as_no_link():
     assert to_prompt(chain(widgets_values=[[3, 5]]), INFO)["2"]["inputs"]["size"] == {"__value__": [3, 5]}
 

@@ -16,7 +16,7 @@ from . import environment, timing
 from .client import Client, PromptError
 from .customize import DEGRADATIONS, customize
 from .environment import PRIVATE, REPOSITORY, Setup
-from .results import save_images
+from .results import save_images, texts
 from .server import Server
 from .terminal import Problem, Progress, clear_status, say, seconds, use_utf8
 
@@ -151,8 +151,7 @@ def run(client: Client, server: Server, setup: Setup, chosen: argparse.Namespace
     if pixels:
         timing.record(chosen.workflow, pixels, took)
     say(f"Done in {seconds(took)}.\n")
-    for node_id, shown in outputs.items():
-        for text in shown.get("text", ()):
-            say(f"{titles[node_id]}\n{text}\n")
-    for file in save_images(client, outputs, OUTPUT):
+    for text, title in texts(outputs, titles).items():
+        say(f"{title}\n{text}\n")
+    for file in sorted(save_images(client, outputs, OUTPUT)):
         say(f"  {file.relative_to(REPOSITORY)}")

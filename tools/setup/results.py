@@ -6,6 +6,15 @@ from pathlib import Path
 from .client import Client
 
 
+def texts(outputs: dict, titles: dict[str, str]) -> dict[str, str]:
+    """Text -> title of the first node that showed it: a text node repeats what it is connected to."""
+    found = {}
+    for node_id, shown in outputs.items():
+        for text in shown.get("text", ()):
+            found.setdefault(text, titles[node_id])
+    return found
+
+
 def save_images(client: Client, outputs: dict, folder: Path) -> list[Path]:
     """Fetches every saved picture into `folder` under the prefix it was saved with. Returns the files."""
     files = []
@@ -15,6 +24,9 @@ def save_images(client: Client, outputs: dict, folder: Path) -> list[Path]:
             name, suffix = re.fullmatch(r"(.*?)(?:_\d+_)?(\.\w+)", item["filename"]).groups()
             file = folder / item["subfolder"] / f"{name}{f'-{number}' if len(items) > 1 else ''}{suffix}"
             file.parent.mkdir(parents=True, exist_ok=True)
+            if number == 1:  # an earlier run may have saved more of these
+                for old in [file.parent / (name + suffix), *file.parent.glob(f"{name}-[0-9]*{suffix}")]:
+                    old.unlink(missing_ok=True)
             file.write_bytes(client.image(item))
             files.append(file)
     return files
