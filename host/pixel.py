@@ -49,7 +49,8 @@ class Restoration:
             raise ValueError(f"noise_std is {self.noise_std}: give the noise's standard deviation, 0 or more.")
         if self.measurement.shape[-1] != 3:
             raise ValueError(
-                f"The measurement has {self.measurement.shape[-1]} channels, but pixel models work on 3: give it as RGB."
+                f"The measurement has {self.measurement.shape[-1]} channels, but pixel models work on 3: "
+                "give it as RGB."
             )
         if not torch.isfinite(self.measurement).all():
             raise ValueError("The measurement holds NaN or infinity: check the node that made it.")

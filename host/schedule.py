@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..solvers.schedules import ddpm_sigmas, log_sigmas
+from ..solvers.schedules import ddpm_sigmas, sampling_sigmas
 from .denoiser import sigma_range, to_noise_std
 
 LAST_SIGMA = 0.03
@@ -20,13 +20,13 @@ def renoise_sigma(model, renoise: float) -> float:
 
 
 def few_step_sigmas(model, renoise: float, steps: int) -> list[float]:
-    """`steps` levels evenly spaced in log sigma, from sigma* down, and 0."""
+    """`steps` levels from sigma* down, and 0."""
     start = renoise_sigma(model, renoise)
     smallest = sigma_range(model.get_model_object("model_sampling"))[0]
     end = max(LAST_SIGMA, smallest)
     if start <= end:
         return [start, 0.0] if start else [0.0]
-    return log_sigmas(start, end, steps)
+    return sampling_sigmas(start, end, steps)
 
 
 def every_step_sigmas(model, renoise: float) -> list[float]:

@@ -13,8 +13,9 @@ def gmres(
 ) -> tuple[Tensor, Tensor]:
     """Minimize |apply(x) - target| over the Krylov space of target, from zero.
 
-    target: [B, ...]; apply: linear per image, symmetric or not. An image is done when its residual is at most `tolerance`
-    times its target's norm, or after `max_iterations` products; then its x stays, whatever others in the batch still need.
+    target: [B, ...]; apply: linear per image, symmetric or not. An image is done when its residual is at most
+    `tolerance` times its target's norm, or after `max_iterations` products; then its x stays, whatever others in the
+    batch still need.
 
     Returns x and the relative residual per image, [B].
     """

@@ -1,4 +1,4 @@
-"""Randomness: one CPU stream per image, so that a result does not depend on its batch, its place in it, or the device."""
+"""Randomness: one CPU stream per image, so that a result does not depend on its batch, place or device."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Problem:
         return self.operator.keep(self.measurement - self.operator(self.decoder(x)))
 
     def relative_residual(self, x: Tensor) -> Tensor:
-        """Root mean square residual over the noise std, per image [B]: near 1 where x explains y to within the noise."""
+        """Root mean square residual over the noise std, per image [B]: near 1 where x explains y."""
         square = self.residual(x).square().flatten(1).sum(1)
         return (square / self.operator.measured).sqrt() / self.noise_std
 

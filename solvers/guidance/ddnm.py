@@ -32,7 +32,8 @@ class DDNM:
         denoised = denoise(x, per_image(sigma, x))
         weight = 1 - (next_sigma / sigma) ** 2
         step_noise = next_sigma * math.sqrt(weight)
-        # 1 / |A| is the noise of A^+ y along the best measured direction, and of all of them where A A^T is a multiple of I.
+        # 1 / |A| is the noise of A^+ y along the best measured direction, and of all of them where A A^T is a multiple
+        # of I.
         brought = weight * problem.noise_std / problem.operator.norm
         amount = min(1.0, step_noise / brought)
         corrected = denoised + amount * problem.operator.pinv(problem.residual(denoised))

@@ -11,8 +11,8 @@ from ..problem import Denoiser, Problem, per_image
 
 
 class Guided(NamedTuple):
-    """denoised: an approximation of E[x0 | x_sigma, y], [B, C, H, W]; noise_scale: what the sampler multiplies its fresh
-    noise by, below 1 where the correction has already brought noise in."""
+    """denoised: an approximation of E[x0 | x_sigma, y], [B, C, H, W]; noise_scale: what the sampler multiplies its
+    fresh noise by, below 1 where the correction has already brought noise in."""
 
     denoised: Tensor
     noise_scale: float = 1.0

@@ -5,7 +5,8 @@ With Cov[x0 | x_sigma] = sigma^2 d x0h / d x (Tweedie), and J = A (d x0h / d x):
     x0h + sigma^2 J^T (s^2 I + sigma^2 J A^T)^-1 (y - A x0h)
 
 solved by GMRES to a tolerance, one Jacobian product a step. The Jacobian of a true posterior mean is symmetric, so that
-products with its transpose serve. Exact for a Gaussian prior. Through a decoder, A stands for A(D(.)) linearized at x0h.
+products with its transpose serve. Exact for a Gaussian prior. Through a decoder, A stands for A(D(.)) linearized at
+x0h.
 """
 
 from __future__ import annotations

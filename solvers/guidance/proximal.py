@@ -5,8 +5,8 @@ E[x0 | x_sigma, y] for p(x0 | x_sigma) = N(x0h, R), exact for that R:
     argmin_z |y - A(D(z))|^2 / (2 s^2) + (z - x0h)^T R^-1 (z - x0h) / 2
 
 R is a stationary covariance, read off the denoiser's own output (`stationary.denoising_covariance`). So what a pixel's
-measurement says reaches the neighbours it is correlated with, which R = r^2 I leaves to later steps: on a Gaussian prior
-with half of the pixels missing, that lets their variance come out 1.6 times too large, at any number of steps.
+measurement says reaches the neighbours it is correlated with, which R = r^2 I leaves to later steps: on a Gaussian
+prior with half of the pixels missing, that lets their variance come out 1.6 times too large, at any number of steps.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .guidance import Guided
 
 @dataclass(frozen=True)
 class Proximal:
-    """prior_variance: None, or c of the isotropic R = sigma^2 c / (c + sigma^2) I; DiffPIR (Zhu et al. 2023) is c = inf,
-    PiGDM's r^2 is c = 1."""
+    """prior_variance: None, or c of the isotropic R = sigma^2 c / (c + sigma^2) I; DiffPIR (Zhu et al. 2023) is c =
+    inf, PiGDM's r^2 is c = 1."""
 
     prior_variance: float | None = None
 

@@ -1,7 +1,7 @@
 """The annealed map, then Anderson acceleration of its last fixed point (Anderson 1965; Walker & Ni 2011, type II).
 
-Converges to the MAP of the prior smoothed by sigma_end in tens of calls where the denoiser is close to linear. A learned
-denoiser is only right on noisy images; on those, `Annealed` is the better choice.
+Converges to the MAP of the prior smoothed by sigma_end in tens of calls where the denoiser is close to linear. A
+learned denoiser is only right on noisy images; on those, `Annealed` is the better choice.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .estimate import Estimate
 class Accelerated:
     """At most `steps` denoiser calls, the first `anneal` of which fall from sigma_start to sigma_end.
 
-    An image is done when its change per call is at most `tolerance` of its norm; the run stops when all are. memory: how
-    many earlier iterates are combined; safeguard: when an iterate's change exceeds this multiple of the least seen so
-    far, the memory is dropped and the iteration goes on from the best iterate.
+    An image is done when its change per call is at most `tolerance` of its norm; the run stops when all are. memory:
+    how many earlier iterates are combined; safeguard: when an iterate's change exceeds this multiple of the least seen
+    so far, the memory is dropped and the iteration goes on from the best iterate.
     """
 
     steps: int = 40

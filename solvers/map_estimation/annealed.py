@@ -25,8 +25,8 @@ class Annealed:
     """At most `steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units.
 
     An image stops before a step that would take its residual above `discrepancy`, in units of the noise: at the
-    posterior mean m, Cov[y - A m] = s^2 I - A Sigma A^T, so a residual above 1 means that the prior has smoothed away what
-    the measurement shows. A learned denoiser, which is only right on noisy images, gets there after a few calls.
+    posterior mean m, Cov[y - A m] = s^2 I - A Sigma A^T, so a residual above 1 means that the prior has smoothed away
+    what the measurement shows. A learned denoiser, which is only right on noisy images, gets there after a few calls.
     """
 
     steps: int = 12

@@ -1,7 +1,7 @@
 """The ancestral sampler of DDPM (Ho et al. 2020, eq. 6 and 7), as the paper uses it.
 
-In the variance-exploding variable, the step sqrt(ab') x0h + sqrt(1 - ab' - sd^2) e + sd z of the discrete schedule reads
-x' = kept x + (1 - kept) x0h + sigma' sqrt(1 - kept) z, with kept = sigma'^2 / sigma^2.
+In the variance-exploding variable, the step sqrt(ab') x0h + sqrt(1 - ab' - sd^2) e + sd z of the discrete schedule
+reads x' = kept x + (1 - kept) x0h + sigma' sqrt(1 - kept) z, with kept = sigma'^2 / sigma^2.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch import Tensor
+
 from maprps.operators import Degradation, LinearOperator
 from maprps.solvers.problem import Problem
-from torch import Tensor
 
 
 class PowerLawPrior:
