@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 load_pack()
 
+from maprps.models import load_pixel_network  # noqa: E402
 from maprps.models.adm import ADM  # noqa: E402
 from maprps.models.embedded import CONFIG, PRECONDITIONING, save_embedded  # noqa: E402
 
@@ -109,11 +110,13 @@ def loss_of(model: nn.Module, clean: Tensor, generator: torch.Generator) -> Tens
 class Training:
     """One worker's view: weights and step counter are shared between workers, optimizers are each one's own."""
 
-    def __init__(self, run: Path, store: Path, device: str):
+    def __init__(self, run: Path, store: Path, device: str, start_from: Path | None = None):
         self.run, self.store, self.device = run, store, device
         torch.manual_seed(0)
         self.model = ADM(CONFIG).to(device, memory_format=torch.channels_last)
         nn.init.zeros_(self.model.out[2].weight)
+        if start_from:
+            self.model.load_state_dict(load_pixel_network(start_from).network.state_dict())
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.steps = torch.zeros((), dtype=torch.int64)
         self.optimizer_states = None
@@ -214,9 +217,10 @@ def main() -> None:
     parser.add_argument("--anneal-minutes", type=float, default=0.0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--start-from", type=Path, help="an exported prior, where the run has no checkpoint of its own")
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
-    training = Training(arguments.run, arguments.store, arguments.device)
+    training = Training(arguments.run, arguments.store, arguments.device, arguments.start_from)
     if arguments.hours:
         run_workers(training, arguments.workers, arguments.hours * 3600, anneal=False)
     if arguments.anneal_minutes:

@@ -1,0 +1,42 @@
+"""Makes the workflows' thumbnails, left half before and right half after, from pictures that quickstart.py has made.
+
+    python quickstart.py --workflow deblurring     # writes output/deblurring/; one run for each workflow
+    python tools/make_thumbnails.py                # writes workflows/*.jpg; needs Pillow
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+ROOT = Path(__file__).absolute().parents[1]
+SIZE = 480
+WORKFLOWS = {  # before, after, and which square of a wide picture: 0 the left one, 1 the right one
+    "quickstart": ("2_measurement", "4_level-2", 0.5),
+    "super-resolution": ("1_damaged", "3_sample", 0.5),
+    "deblurring": ("1_damaged", "3_sample", 0.0),
+    "inpainting": ("1_damaged", "3_sample", 0.5),
+    "denoising": ("1_damaged", "3_sample", 0.25),
+    "traversal": ("1_damaged", "3_level-4", 0.5),
+}
+
+
+def main() -> None:
+    for name, (before, after, place) in WORKFLOWS.items():
+        folder = ROOT / "output" / name
+        thumbnail = square(folder / f"{after}.png", place)
+        thumbnail.paste(square(folder / f"{before}.png", place).crop((0, 0, SIZE // 2, SIZE)))
+        thumbnail.paste("white", (SIZE // 2 - 1, 0, SIZE // 2 + 1, SIZE))
+        thumbnail.save(ROOT / "workflows" / f"{name}.jpg", quality=85)
+
+
+def square(file: Path, place: float) -> Image.Image:
+    """The largest square of a picture, enlarged; a small picture's pixels stay visible."""
+    image = Image.open(file).convert("RGB")
+    resampling = Image.Resampling.NEAREST if min(image.size) < SIZE / 4 else Image.Resampling.LANCZOS
+    return ImageOps.fit(image, (SIZE, SIZE), resampling, centering=(place, 0.5))
+
+
+if __name__ == "__main__":
+    main()
