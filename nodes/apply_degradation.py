@@ -24,8 +24,12 @@ class ApplyDegradation(io.ComfyNode):
                 seed_input(),
             ],
             outputs=[
-                io.Image.Output("measurement", tooltip="For the restoring nodes: exact, neither clamped nor rounded."),
-                io.Image.Output("view", tooltip="The same as a picture, clamped to 0..1."),
+                io.Image.Output(
+                    "measurement",
+                    display_name="measurement",
+                    tooltip="For the restoring nodes: exact, neither clamped nor rounded.",
+                ),
+                io.Image.Output("view", display_name="view", tooltip="The same as a picture, clamped to 0..1."),
             ],
         )
 

@@ -45,7 +45,11 @@ class MAPEstimation(io.ComfyNode):
                 seed_input(),
                 positive_input(),
             ],
-            outputs=[io.Image.Output("estimate", tooltip="Neither clamped nor rounded; saving clamps it.")],
+            outputs=[
+                io.Image.Output(
+                    "estimate", display_name="estimate", tooltip="Neither clamped nor rounded; saving clamps it."
+                )
+            ],
         )
 
     @classmethod

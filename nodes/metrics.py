@@ -26,12 +26,12 @@ class Metrics(io.ComfyNode):
                 noise_std_input(),
             ],
             outputs=[
-                io.Float.Output("PSNR", tooltip="Mean over the batch, in dB."),
-                io.Float.Output("SSIM", tooltip="Mean over the batch."),
+                io.Float.Output("PSNR", display_name="PSNR", tooltip="Mean over the batch, in dB."),
+                io.Float.Output("SSIM", display_name="SSIM", tooltip="Mean over the batch."),
                 io.Float.Output(
                     "residual_over_noise", tooltip="Mean over the batch; 0 where no measurement is connected."
                 ),
-                io.String.Output("text"),
+                io.String.Output("text", display_name="text"),
                 io.Image.Output(
                     "plot", tooltip="Error map of the first image, or the residual's histogram where it is known."
                 ),
@@ -50,7 +50,8 @@ class Metrics(io.ComfyNode):
             columns["residual/noise"] = ratios
             ratio, plot = float(ratios.mean()), residual_histogram(residual)
         lines = [
-            "  ".join(f"{name} {float(values[i]):.4g}" for name, values in columns.items()) for i in range(len(image))
+            f"{i + 1}. " + "  ".join(f"{name} {float(values[i]):.4g}" for name, values in columns.items())
+            for i in range(len(image))
         ]
         text = "\n".join(lines)
         numbers = float(columns["PSNR"].mean()), float(columns["SSIM"].mean()), ratio

@@ -89,7 +89,11 @@ class RenoisedPosteriorSampling(io.ComfyNode):
                 positive_input(),
             ],
             outputs=[
-                io.Image.Output("image", tooltip="Samples in a row for each measurement; neither clamped nor rounded.")
+                io.Image.Output(
+                    "image",
+                    display_name="image",
+                    tooltip="Samples in a row for each measurement; neither clamped nor rounded.",
+                )
             ],
         )
 

@@ -51,9 +51,19 @@ class Traversal(io.ComfyNode):
                 positive_input(),
             ],
             outputs=[
-                io.Image.Output("images", tooltip="One image per level (for a batch: the batch at each level)."),
-                io.Image.Output("plot", tooltip="Distortion against perception, or residual and sharpness by level."),
-                io.Image.Output("contact_sheet", tooltip="All levels of the first image, with labels."),
+                io.Image.Output(
+                    "images",
+                    display_name="images",
+                    tooltip="One image per level (for a batch: the batch at each level).",
+                ),
+                io.Image.Output(
+                    "plot",
+                    display_name="plot",
+                    tooltip="Distortion against perception, or residual and sharpness by level.",
+                ),
+                io.Image.Output(
+                    "contact_sheet", display_name="contact_sheet", tooltip="All levels of the first image, with labels."
+                ),
             ],
         )
 

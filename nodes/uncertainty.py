@@ -21,7 +21,7 @@ class Uncertainty(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("mean"),
+                io.Image.Output("mean", display_name="mean"),
                 io.Image.Output(
                     "std_map", tooltip="Standard deviation per pixel; the text says what white stands for."
                 ),
