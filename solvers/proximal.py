@@ -16,7 +16,7 @@ GAUSS_NEWTON_TOLERANCE = 1e-3
 KRYLOV_TOLERANCE = 1e-2
 KRYLOV_ITERATIONS = 20
 HALVINGS = 6
-STATIONARY_TOLERANCE = 0.1
+STATIONARY_TOLERANCE = 0.03
 
 
 def proximal(problem: Problem, center: Tensor, variance: float | Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..krylov import gmres
 from ..problem import Denoiser, Problem
+from ..stationary import denoising_covariance
 from .guidance import Guided, denoise_with_graph
 
 
@@ -50,10 +51,14 @@ class MMPS:
                 return measure(v)
             return torch.func.jvp(measure, (center,), (v,))[1]
 
-        weights, _ = gmres(
-            lambda u: problem.noise_std**2 * u + push(covariance(u)),
-            problem.residual(center),
-            self.tolerance,
-            self.products,
-        )
-        return Guided(center + covariance(weights))
+        def precondition(u: Tensor) -> Tensor:
+            # The inverse for a covariance that is a multiple of I: a good one, and it costs no Jacobian product.
+            return problem.operator.solve(u, problem.noise_std**2, variance) if problem.linear else u
+
+        def normal(u: Tensor) -> Tensor:
+            w = precondition(u)
+            return problem.noise_std**2 * w + push(covariance(w))
+
+        variance = denoising_covariance(x, center, sigma).variance
+        u, _ = gmres(normal, problem.residual(center), self.tolerance, self.products)
+        return Guided(center + covariance(precondition(u)))
