@@ -28,7 +28,7 @@ class MAPEstimation(io.ComfyNode):
                     options=list(MAP_METHODS),
                     optional=True,
                     default="fast",
-                    tooltip="fast: at most 10 model calls, good everywhere. accurate: accelerated to convergence, for "
+                    tooltip="fast: at most 11 model calls, good everywhere. accurate: accelerated to convergence, for "
                     "models "
                     "close to linear. paper: the published optimizer with the weight its theory gives; the entries "
                     "after "
@@ -40,7 +40,7 @@ class MAPEstimation(io.ComfyNode):
                     default=0,
                     min=0,
                     max=2000,
-                    tooltip="Model calls to spend. 0 takes the method's own number (fast 10, accurate 40, paper 300).",
+                    tooltip="Model calls to spend. 0 takes the method's own number (fast 11, accurate 40, paper 300).",
                 ),
                 seed_input(),
                 positive_input(),

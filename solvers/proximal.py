@@ -16,7 +16,8 @@ GAUSS_NEWTON_TOLERANCE = 1e-3
 KRYLOV_TOLERANCE = 1e-2
 KRYLOV_ITERATIONS = 20
 HALVINGS = 6
-STATIONARY_TOLERANCE = 0.03
+STATIONARY_TOLERANCE = 1e-2
+STATIONARY_ITERATIONS = 6
 
 
 def proximal(problem: Problem, center: Tensor, variance: float | Tensor) -> Tensor:
@@ -33,10 +34,10 @@ def proximal(problem: Problem, center: Tensor, variance: float | Tensor) -> Tens
 
 
 def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary) -> Tensor:
-    """argmin_x |y - A(D(x))|^2 / (2 s^2) + |x - center|^2 / 2 in the metric of the inverse covariance R.
+    """argmin_x |y - A(D(x))|^2 / (2 s^2) + (x - center)^T R^-1 (x - center) / 2, with R the covariance.
 
-    Linear problems: x = center + R A^T w, (s^2 I + A R A^T) w = y - A center, solved by GMRES from the inverse for an R
-    of that variance times I, to STATIONARY_TOLERANCE: what is left is far below the error of R itself.
+    Linear problems: x = center + R A^T w, (s^2 I + A R A^T) w = y - A center, by GMRES, preconditioned with the inverse
+    for R = variance I. It is cut short where sigma is large: what that leaves undone, the next noise levels do.
     """
     if not problem.linear:
         return _gauss_newton(problem, center, covariance)
@@ -49,7 +50,7 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
         w = precondition(u)
         return noise_variance * w + operator(covariance(operator.adjoint(w)))
 
-    u, _ = gmres(normal, problem.residual(center), STATIONARY_TOLERANCE, KRYLOV_ITERATIONS)
+    u, _ = gmres(normal, problem.residual(center), STATIONARY_TOLERANCE, STATIONARY_ITERATIONS)
     return center + covariance(operator.adjoint(precondition(u)))
 
 

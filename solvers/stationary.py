@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -14,19 +15,29 @@ KNOTS_PER_OCTAVE = 2
 class CosineBasis:
     """The orthonormal cosine transform (DCT-II) of planes of height x width."""
 
-    def __init__(self, like: Tensor):
-        height, width = like.shape[-2:]
-        self.vertical, self.horizontal = (_cosines(n).to(like.dtype).to(like.device) for n in (height, width))
-        rows = torch.arange(height, device=like.device)[:, None] / height
-        columns = torch.arange(width, device=like.device) / width
+    def __init__(self, height: int, width: int, dtype: torch.dtype, device: torch.device):
+        self.vertical, self.horizontal = (_cosines(n).to(dtype).to(device) for n in (height, width))
+        rows = torch.arange(height, device=device)[:, None] / height
+        columns = torch.arange(width, device=device) / width
         self.radius = torch.hypot(rows, columns) * max(height, width)
         """Frequency of every mode, [H, W]; 1 is half a period over the longer side."""
+
+    @classmethod
+    def of(cls, x: Tensor) -> CosineBasis:
+        """The basis of x's planes, kept for the next call."""
+        return _basis(*x.shape[-2:], x.dtype, x.device)
 
     def transform(self, x: Tensor) -> Tensor:
         return _both(self.vertical, x, self.horizontal)
 
     def inverse(self, modes: Tensor) -> Tensor:
         return _both(self.vertical.T, modes, self.horizontal.T)
+
+
+@lru_cache(maxsize=2)
+def _basis(height: int, width: int, dtype: torch.dtype, device: torch.device) -> CosineBasis:
+    with torch.inference_mode(False):  # so that it serves inside that mode and outside
+        return CosineBasis(height, width, dtype, device)
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationar
     the error of the best linear denoiser. The products are summed over channels and over rings of frequencies half an
     octave wide, without the mean of each channel, which holds that of the prior too.
     """
-    basis = CosineBasis(x)
+    basis = CosineBasis.of(x)
     modes = basis.transform(x)
     shared = (modes * basis.transform(denoised)).sum(1)
     total = modes.square().sum(1)

@@ -29,7 +29,7 @@ class Annealed:
     what the measurement shows. A learned denoiser, which is only right on noisy images, gets there after a few calls.
     """
 
-    steps: int = 10
+    steps: int = 11
     sigma_start: float = 1.0
     sigma_end: float = 0.05
     discrepancy: float = 1.0

@@ -31,6 +31,20 @@ def test_an_estimate_does_not_depend_on_its_batch(lab, method):
     assert (together[2:3] - alone).abs().max() <= 1e-5
 
 
+def test_images_that_converge_early_stay_as_they_are(lab):
+    """At a tolerance that some of the batch meet well before the last."""
+    method = Accelerated(steps=30, tolerance=2e-3)
+    start = lab.operator.initial_guess(lab.measurement)
+    start[0] = lab.map[0]
+    together = method(lab.problem, lab.prior, start, Noise(0, [0] * 4, 1), silent)
+    calls = []
+    for i in range(4):
+        alone = method(one(lab, i), lab.prior, start[i : i + 1], Noise(0, [0], 1), silent)
+        calls.append(alone.calls)
+        assert (together.image[i : i + 1] - alone.image).abs().max() <= 1e-5
+    assert together.calls == max(calls) > min(calls)
+
+
 @pytest.mark.parametrize("guidance", [Proximal(), DPS(), MMPS()], ids=["proximal", "DPS", "MMPS"])
 @pytest.mark.parametrize("sampler", [dpm_solver, ancestral])
 def test_a_sample_does_not_depend_on_its_batch(lab, guidance, sampler):
@@ -89,6 +103,29 @@ def test_gmres_solves_nonsymmetric_systems_per_image():
     x, relative = gmres(lambda v: (matrices @ v[:, :, None])[:, :, 0], target, 1e-10, 12)
     assert torch.allclose(x, torch.linalg.solve(matrices, target), atol=1e-8)
     assert (relative <= 1e-10).all()
+
+
+def test_gmres_stops_image_by_image():
+    """An easy system gets the same answer beside one that needs every product."""
+    generator = torch.Generator().manual_seed(0)
+    hard = torch.randn(12, 12, generator=generator, dtype=torch.float64)
+    easy = torch.eye(12, dtype=torch.float64) + 0.1 * hard
+    target = torch.randn(2, 12, generator=generator, dtype=torch.float64)
+
+    def solve(matrices, target):
+        return gmres(lambda v: (matrices @ v[:, :, None])[:, :, 0], target, 0.1, 12)
+
+    together, relative = solve(torch.stack([easy, hard]), target)
+    alone, relative_alone = solve(easy[None], target[:1])
+    assert torch.allclose(together[:1], alone, rtol=1e-12, atol=0)
+    assert relative[0] == pytest.approx(float(relative_alone[0])) and 1e-4 < relative[0] <= 0.1
+    residual = (hard @ together[1] - target[1]).norm() / target[1].norm()
+    assert residual == pytest.approx(float(relative[1])) and residual <= 0.1
+
+
+def test_gmres_leaves_zero_at_zero():
+    x, relative = gmres(lambda v: 2 * v, torch.zeros(2, 5), 1e-3, 4)
+    assert torch.equal(x, torch.zeros(2, 5)) and torch.equal(relative, torch.zeros(2))
 
 
 @pytest.mark.parametrize("method", [Annealed(), Accelerated(), Paper(steps=7)], ids=["fast", "accurate", "paper"])
