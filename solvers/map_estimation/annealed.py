@@ -8,7 +8,7 @@ restoration with deep denoiser prior") anneals sigma in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,14 +24,19 @@ from .estimate import Estimate
 class Annealed:
     """At most `steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units.
 
+    Before each denoising, what the last step changed is gone on with, `momentum` times, where the measurement does not
+    speak (Polyak's heavy ball): missing pixels fill in from their neighbours at a rate that falls with sigma, while what
+    was measured is settled by every proximal step, and momentum there would only follow the noise.
+
     An image stops before a step that would take its residual above `discrepancy`, in units of the noise: at the
     posterior mean m, Cov[y - A m] = s^2 I - A Sigma A^T, so a residual above 1 means that the prior has smoothed away
     what the measurement shows. A learned denoiser, which is only right on noisy images, gets there after a few calls.
     """
 
-    steps: int = 11
+    steps: int = 8
     sigma_start: float = 1.0
-    sigma_end: float = 0.05
+    sigma_end: float = 0.03
+    momentum: float = 0.7
     discrepancy: float = 1.0
 
     def __call__(
@@ -39,11 +44,13 @@ class Annealed:
     ) -> Estimate:
         x = start
         active = torch.ones_like(norm(start), dtype=torch.bool)
+        moved = torch.zeros_like(start)
         change = torch.zeros_like(norm(start))
         calls = 0
         for calls, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
-            mapped = fixed_point_step(problem, denoise, x, sigma)
-            if calls > 1:
+            mapped = fixed_point_step(problem, denoise, x + self.momentum * moved, sigma)
+            if calls > 1:  # what the start holds between the measured parts is a guess, not a direction to go on in
+                moved = unmeasured(problem, mapped - x)
                 active = active & (problem.relative_residual(mapped) <= self.discrepancy).view_as(active)
             if not active.any():
                 callback(self.steps, self.steps, x)
@@ -57,3 +64,13 @@ class Annealed:
 def fixed_point_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:
     """One denoiser call and the proximal step of the same sigma."""
     return proximal(problem, denoise(x, per_image(sigma, x)), sigma**2)
+
+
+def unmeasured(problem: Problem, step: Tensor) -> Tensor:
+    """The part of a step that the measurement leaves free: its mean given A step = 0 + s n, for a step ~ N(step, I).
+
+    Zero for problems that are not linear, where that part changes from place to place.
+    """
+    if not problem.linear:
+        return torch.zeros_like(step)
+    return proximal(replace(problem, measurement=torch.zeros_like(problem.measurement)), step, 1.0)
