@@ -1,0 +1,142 @@
+"""What MAP-RPS costs beyond the model: time over the bare denoiser calls it makes, and peak memory, side by side.
+
+    python tools/benchmark_cost.py                          # the embedded prior, 256 px
+    python tools/benchmark_cost.py --model FILE --size 512 --device cuda
+
+Every line is a process of its own, in which the restoration and as many bare calls of the denoiser take turns; the
+ratio is that of their medians. Memory is the peak of the restoration over the peak of one bare call: allocated on the
+GPU, resident in the process on the CPU (Linux and macOS). The guidance terms that differentiate through the model do
+more than call it; their ratio shows what their gradients cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from pack import load_pack
+
+load_pack()
+
+from maprps.models import load_embedded, load_pixel_network  # noqa: E402
+from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution, model_units  # noqa: E402
+from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, PiGDM, Proximal  # noqa: E402
+from maprps.solvers.map_estimation import Annealed  # noqa: E402
+from maprps.solvers.noise import Noise  # noqa: E402
+from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sampling  # noqa: E402
+from maprps.solvers.problem import Problem, per_image, silent  # noqa: E402
+from maprps.solvers.schedules import sampling_sigmas  # noqa: E402
+
+STEPS = 16
+GUIDANCE = {
+    "proximal": Proximal(),
+    "proximal, isotropic": Proximal(0.25),
+    "DMPS": DMPS(1.0),
+    "DDNM+": DDNM(),
+    "DPS": DPS(1.0),
+    "PiGDM": PiGDM(),
+    "MMPS": MMPS(),
+}
+
+
+def degradation(task: str, size: int):
+    if task == "inpainting":
+        return Inpainting.from_mask(torch.rand(size, size, generator=torch.Generator().manual_seed(0)) < 0.5)
+    return {"sr": SuperResolution(4), "deblur": GaussianBlur(61, 3.0), "denoising": Denoising()}[task]
+
+
+class Counted:
+    """A denoiser that counts its calls."""
+
+    def __init__(self, denoise):
+        self.denoise, self.calls = denoise, 0
+        self.sigma_min, self.sigma_max = denoise.sigma_min, denoise.sigma_max
+
+    def __call__(self, x, sigma):
+        self.calls += 1
+        return self.denoise(x, sigma)
+
+
+def measure(task: str, method: str, arguments: argparse.Namespace) -> tuple[int, float, float, float]:
+    """Calls, seconds of the restoration, seconds of as many bare calls, and MiB of its peak over that of one call."""
+    torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    network = load_pixel_network(arguments.model) if arguments.model else load_embedded()
+    network.network.to(device)
+    denoise = Counted(network)
+    size = arguments.size
+    truth = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+    operator = degradation(task, size).build(3, size, size, device)
+    operator, y, noise_std = model_units(operator, operator(truth), 0.02)
+    problem = Problem(operator, y, noise_std)
+    start = operator.initial_guess(y)
+    bare = per_image(1.0, start)
+    sigmas = sampling_sigmas(80.0, 0.03, STEPS)
+
+    def restore() -> None:
+        if method == "fast":
+            Annealed(discrepancy=float("inf"))(problem, denoise, start, Noise(0, [0], 1), silent)
+        else:
+            renoised_posterior_sampling(
+                problem, denoise, GUIDANCE[method], dpm_solver, start, sigmas, Noise(0, [0], 2), silent
+            )
+
+    def timed(work) -> float:
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+    with torch.no_grad():
+        network(start, bare)
+        before = peak(device)
+        restore()
+        memory = peak(device) - before
+        denoise.calls = 0
+        restore()
+        calls = denoise.calls
+        ours, theirs = [], []
+        for _ in range(arguments.rounds):
+            ours.append(timed(restore))
+            theirs.append(timed(lambda: [network(start, bare) for _ in range(calls)]))
+    return calls, statistics.median(ours), statistics.median(theirs), memory
+
+
+def peak(device: torch.device) -> float:
+    """MiB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    import resource  # not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="a pixel model's file, in place of the embedded prior")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", nargs="+", default=["sr", "deblur", "inpainting", "denoising"])
+    parser.add_argument("--methods", nargs="+", default=["fast", *GUIDANCE])
+    arguments = parser.parse_args()
+    print(f"{'task':10s} {'method':20s} calls   time   bare  ratio  memory over one call, MiB")
+    for task in arguments.tasks:
+        for method in arguments.methods:
+            with get_context("spawn").Pool(1) as pool:
+                calls, ours, bare, memory = pool.apply(measure, (task, method, arguments))
+            print(
+                f"{task:10s} {method:20s} {calls:5d} {ours:6.2f} {bare:6.2f} {ours / bare:6.2f} {memory:7.0f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
