@@ -36,12 +36,17 @@ def proximal(problem: Problem, center: Tensor, variance: float | Tensor) -> Tens
 def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary) -> Tensor:
     """argmin_x |y - A(D(x))|^2 / (2 s^2) + (x - center)^T R^-1 (x - center) / 2, with R the covariance.
 
-    Linear problems: x = center + R A^T w, (s^2 I + A R A^T) w = y - A center, by GMRES, preconditioned with the inverse
-    for R = variance I. It is cut short where sigma is large: what that leaves undone, the next noise levels do.
+    Linear problems: x = center + R A^T w, (s^2 I + A R A^T) w = y - A center; mode by mode where A is diagonal in the
+    cosine basis as R is, else by GMRES, preconditioned with the inverse for R = variance I. It is cut short where sigma
+    is large: what that leaves undone, the next noise levels do.
     """
     if not problem.linear:
         return _gauss_newton(problem, center, covariance)
     operator, noise_variance = problem.operator, problem.noise_std**2
+    if problem.cosine_gain is not None:
+        gain, basis = problem.cosine_gain, covariance.basis
+        shrink = covariance.power * gain / (noise_variance + gain**2 * covariance.power)
+        return center + basis.inverse(shrink * basis.transform(problem.residual(center)))
 
     def precondition(u: Tensor) -> Tensor:
         return operator.solve(u, noise_variance, covariance.variance)

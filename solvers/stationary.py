@@ -9,6 +9,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..operators.base import LinearOperator
+from ..operators.denoising import Identity
+from ..operators.separable import Separable
+
 KNOTS_PER_OCTAVE = 2
 
 
@@ -55,6 +59,24 @@ class Stationary:
     def variance(self) -> Tensor:
         """Variance of a pixel, on average over the image, [B, 1, 1, 1]."""
         return self.power.mean((1, 2, 3), keepdim=True)
+
+
+def cosine_gain(operator: LinearOperator, basis: CosineBasis) -> Tensor | None:
+    """Eigenvalues [H, W] of an A that is diagonal in the cosine basis, as blurs with a symmetric kernel and mirrored
+    borders are; None for any other."""
+    if isinstance(operator, Identity):
+        return torch.ones_like(basis.radius, dtype=basis.vertical.dtype)
+    if not isinstance(operator, Separable) or operator.image_shape != operator.measurement_shape:
+        return None
+    gains = []
+    for matrix in (operator.vertical, operator.horizontal):
+        cosines = _cosines(len(matrix))
+        product = cosines @ matrix @ cosines.T
+        gain = product.diagonal()
+        if (product - gain.diag()).abs().max() > 1e-9 * gain.abs().max():
+            return None
+        gains.append(gain)
+    return torch.outer(*gains).to(basis.vertical.dtype).to(basis.vertical.device)
 
 
 def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationary:

@@ -31,7 +31,7 @@ from maprps.solvers.noise import Noise  # noqa: E402
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling  # noqa: E402
 from maprps.solvers.problem import Problem, per_image, silent  # noqa: E402
 from maprps.solvers.proximal import proximal  # noqa: E402
-from maprps.solvers.schedules import ddpm_sigmas, log_sigmas  # noqa: E402
+from maprps.solvers.schedules import ddpm_sigmas, log_sigmas, sampling_sigmas  # noqa: E402
 
 SAMPLES = 32
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.4, 1.0)
@@ -128,9 +128,13 @@ def study(name: str, denoise, truth: Tensor, quick: bool) -> None:
     show("start", start)
     weights = operator.solve(y, s**2, 0.25)
     show("Tikhonov", 0.25 * operator.adjoint(weights))
-    for end in (0.03, 0.05, 0.1, 0.2):
+    for steps in (6, Annealed.steps, 12, 20):
+        result = Annealed(steps)(problem, denoise, start, noise(), silent)
+        show("fast", result.image, result.calls)
+    for end in (0.03, 0.05, 0.1):
         for steps in (5, 10, 20, 40):
-            show(f"annealed to {end}", Annealed(steps, 1.0, end)(problem, denoise, start, noise(), silent).image, steps)
+            plain = Annealed(steps, sigma_end=end, momentum=0.0, discrepancy=float("inf"))
+            show(f"annealed to {end}", plain(problem, denoise, start, noise(), silent).image, steps)
     for steps in (10, 20):
         show("mean tracking", mean_tracking(problem, denoise, start, steps), steps)
     show("annealed with noise", noisy_annealing(problem, denoise, start, noise(), 20), 20)
@@ -143,7 +147,7 @@ def study(name: str, denoise, truth: Tensor, quick: bool) -> None:
     estimate = Annealed()(problem, denoise, start, noise(), silent).image
     levels = ddpm_sigmas()
     for level in LEVELS:
-        sigmas = log_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)
+        sigmas = sampling_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)
         x = renoised_posterior_sampling(
             problem, denoise, Proximal(), dpm_solver, estimate, sigmas, Noise(2, list(count), 2), silent
         )
@@ -152,7 +156,7 @@ def study(name: str, denoise, truth: Tensor, quick: bool) -> None:
         return
 
     mean = torch.zeros_like(truth)
-    sigmas = log_sigmas(float(levels[-1]), 0.03, 16)
+    sigmas = sampling_sigmas(float(levels[-1]), 0.03, 16)
     for k in range(SAMPLES):
         x = renoised_posterior_sampling(
             problem, denoise, Proximal(), dpm_solver, estimate, sigmas, Noise(3 + k, list(count), 2), silent

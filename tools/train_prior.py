@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pack import load_pack
+from safetensors import safe_open
 from torch import Tensor, nn
 
 load_pack()
@@ -115,8 +116,11 @@ class Training:
         torch.manual_seed(0)
         self.model = ADM(CONFIG).to(device, memory_format=torch.channels_last)
         nn.init.zeros_(self.model.out[2].weight)
+        self.seen_before = 0  # images, by the prior that the run started from
         if start_from:
             self.model.load_state_dict(load_pixel_network(start_from).network.state_dict())
+            with safe_open(start_from, "pt") as file:
+                self.seen_before = json.loads(file.metadata()["maprps"])["images"]
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.steps = torch.zeros((), dtype=torch.int64)
         self.optimizer_states = None
@@ -127,6 +131,7 @@ class Training:
             self.average.load_state_dict(state["average"])
             self.optimizer_states = state["optimizers"]
             self.steps.fill_(state["step"])
+            self.seen_before = state["seen_before"]
 
     def share(self) -> None:
         self.model.share_memory()
@@ -189,6 +194,7 @@ class Training:
             "average": self.average.state_dict(),
             "optimizers": [o.state_dict() for o in optimizers],
             "step": int(self.steps),
+            "seen_before": self.seen_before,
         }
         torch.save(state, self.run / "checkpoint.tmp")
         (self.run / "checkpoint.tmp").replace(self.run / "checkpoint.pt")
@@ -225,7 +231,7 @@ def main() -> None:
         run_workers(training, arguments.workers, arguments.hours * 3600, anneal=False)
     if arguments.anneal_minutes:
         run_workers(training, arguments.workers, arguments.anneal_minutes * 60, anneal=True)
-    images = int(training.steps) * BATCH
+    images = training.seen_before + int(training.steps) * BATCH
     save_embedded(training.average, arguments.run / "prior.safetensors", images)
     print(f"exported {arguments.run / 'prior.safetensors'} after {images} images")
 

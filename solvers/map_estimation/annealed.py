@@ -24,9 +24,9 @@ from .estimate import Estimate
 class Annealed:
     """At most `steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units.
 
-    Before each denoising, what the last step changed is gone on with, `momentum` times, where the measurement does not
-    speak (Polyak's heavy ball): missing pixels fill in from their neighbours at a rate that falls with sigma, while what
-    was measured is settled by every proximal step, and momentum there would only follow the noise.
+    Before each denoising, x goes on by `momentum` times its last change, where the measurement does not speak (Polyak's
+    heavy ball): missing pixels fill in from their neighbours at a rate that falls with sigma, while what was measured
+    is settled by every proximal step, and momentum there would only follow the noise.
 
     An image stops before a step that would take its residual above `discrepancy`, in units of the noise: at the
     posterior mean m, Cov[y - A m] = s^2 I - A Sigma A^T, so a residual above 1 means that the prior has smoothed away

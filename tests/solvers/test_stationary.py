@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from maprps.solvers.stationary import CosineBasis, Stationary, denoising_covariance
+from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution
+from maprps.solvers.stationary import CosineBasis, Stationary, cosine_gain, denoising_covariance
 
 
 def random(*shape, seed=0):
@@ -82,3 +83,29 @@ def test_an_image_alone_or_in_a_batch():
     together = denoising_covariance(x, denoised, 0.5).power
     alone = denoising_covariance(x[2:3], denoised[2:3], 0.5).power
     assert torch.allclose(together[2:3], alone, rtol=1e-5)
+
+
+@pytest.mark.parametrize("degradation", [Denoising(), GaussianBlur(9, 1.5), GaussianBlur(61, 3.0)])
+@pytest.mark.parametrize("size", [(24, 24), (13, 30)])
+def test_the_cosine_gain_is_the_operator(degradation, size):
+    operator = degradation.build(3, *size)
+    x = random(2, 3, *size)
+    basis = CosineBasis.of(x)
+    gain = cosine_gain(operator, basis)
+    assert torch.allclose(basis.inverse(gain * basis.transform(x)), operator(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "degradation",
+    [
+        GaussianBlur(9, 1.5, "circular"),
+        GaussianBlur(9, 1.5, "zero"),
+        GaussianBlur(9, 1.5, "replicate"),
+        SuperResolution(2),
+        Inpainting.from_mask(torch.eye(24)),
+    ],
+    ids=lambda d: d.describe(),
+)
+def test_other_operators_have_no_cosine_gain(degradation):
+    operator = degradation.build(3, 24, 24)
+    assert cosine_gain(operator, CosineBasis.of(random(1, 3, 24, 24))) is None
