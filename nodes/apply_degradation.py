@@ -14,14 +14,16 @@ class ApplyDegradation(io.ComfyNode):
             node_id="MAPRPS_ApplyDegradation",
             display_name="Apply Degradation (MAP-RPS)",
             category=CATEGORY,
-            description="Damages an image and adds noise, to try a restoration where the truth is known. A photo "
-            "that is "
-            "damaged already goes straight into the restoring nodes.",
+            description="Damages an image and adds noise, to try a restoration where the truth is known. A photo that "
+            "is damaged already goes straight into the restoring nodes.",
             inputs=[
                 io.Image.Input("image", tooltip="The clean image."),
                 degradation_input(),
                 noise_std_input(),
-                seed_input(),
+                seed_input(
+                    "The same seed gives the same noise, whatever the batch and the device.",
+                    control_after_generate=False,
+                ),
             ],
             outputs=[
                 io.Image.Output(

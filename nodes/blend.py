@@ -10,9 +10,8 @@ class Blend(io.ComfyNode):
             node_id="MAPRPS_Blend",
             display_name="Blend (MAP-RPS)",
             category="MAP-RPS",
-            description="Between the MAP estimate and a posterior sample, at no cost: estimate + amount x (sample - "
-            "estimate). "
-            "With a full posterior sample (renoise 1) it is as good a compromise as re-noising, and instant to change.",
+            description="Between the MAP estimate and a posterior sample: estimate + amount x (sample - estimate). "
+            "With a full sample (renoise 1) it is as good as a low renoise level in many cases, and instant.",
             inputs=[
                 io.Image.Input("estimate", tooltip="From MAP Estimation."),
                 io.Image.Input("sample", tooltip="From Re-noised Posterior Sampling, one or several per estimate."),
@@ -24,7 +23,8 @@ class Blend(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     display_mode=io.NumberDisplay.slider,
-                    tooltip="0 is the estimate, 1 the sample.",
+                    tooltip="0 is the estimate, 1 the sample. 0.3 to 0.7 is as good as a low renoise level in many "
+                    "cases, and instant to change.",
                 ),
             ],
             outputs=[io.Image.Output()],

@@ -8,6 +8,7 @@ from ..operators.separable import BOUNDARIES
 from .types import DegradationType
 
 CATEGORY = "MAP-RPS/degradations"
+UNPAINTED = (64, 64)  # the size of the host's mask for an image that has none, whatever the image's own
 
 
 class Denoising(io.ComfyNode):
@@ -42,9 +43,8 @@ class SuperResolution(io.ComfyNode):
                     options=list(KERNELS),
                     default="bicubic",
                     optional=True,
-                    tooltip="How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize and Pillow "
-                    "do; box: "
-                    "the mean of each block of pixels; gaussian: blurred with std 0.4 x factor, then thinned out.",
+                    tooltip="How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize and Pillow do; "
+                    "box: the mean of each block of pixels; gaussian: blurred with std 0.4 x factor, then thinned out.",
                 ),
             ],
             outputs=[DegradationType.Output()],
@@ -88,8 +88,8 @@ class GaussianBlur(io.ComfyNode):
                     options=list(BOUNDARIES),
                     default="reflect",
                     optional=True,
-                    tooltip="What the blur met beyond the image's edge. reflect suits photos; circular is common in "
-                    "papers.",
+                    tooltip="What the blur met beyond the image's edge. reflect suits photos; papers often take "
+                    "circular.",
                 ),
             ],
             outputs=[DegradationType.Output()],
@@ -112,8 +112,8 @@ class Inpainting(io.ComfyNode):
             inputs=[
                 io.Mask.Input(
                     "mask",
-                    tooltip="1 (white) where pixels are missing. Values above 0.5 count as missing. One mask for the "
-                    "whole batch.",
+                    tooltip="1 (white) where pixels are missing; above 0.5 counts as missing. One mask for the whole "
+                    "batch. Paint it in Load Image: right-click the image > Open in MaskEditor.",
                 ),
             ],
             outputs=[DegradationType.Output()],
@@ -121,4 +121,9 @@ class Inpainting(io.ComfyNode):
 
     @classmethod
     def execute(cls, mask) -> io.NodeOutput:
+        if mask.shape[-2:] == UNPAINTED and not mask.any():
+            raise ValueError(
+                "The mask is empty, as Load Image gives it for a photo without one: right-click the image > Open in "
+                "MaskEditor, paint what is missing, and save."
+            )
         return io.NodeOutput(operators.Inpainting.from_mask(mask.cpu()))

@@ -25,9 +25,9 @@ class LoadPixelModel(io.ComfyNode):
                     "model_name",
                     options=[EMBEDDED_NAME, *files],
                     default=EMBEDDED_NAME,
-                    tooltip="The embedded prior knows edges and textures of photographs. OpenAI's 256x256 "
-                    "unconditional "
-                    "ImageNet model and the FFHQ model of DPS load from models/diffusion_models.",
+                    tooltip="The embedded prior knows edges and textures of photographs. Unconditional "
+                    "guided-diffusion files (.pt or .safetensors) in models/diffusion_models load too, such as "
+                    "OpenAI's 256x256_diffusion_uncond.pt and DPS's ffhq_10m.pt.",
                 ),
             ],
             outputs=[io.Model.Output()],

@@ -7,6 +7,8 @@ from .methods import MAP_METHODS, map_method
 from .report import describe_estimate
 from .types import degradation_input, measurement_input, noise_std_input, positive_input, seed_input
 
+OWN_STEPS = ", ".join(f"{name} {MAP_METHODS[name].steps}" for name in ("fast", "accurate", "paper"))
+
 
 class MAPEstimation(io.ComfyNode):
     @classmethod
@@ -28,11 +30,10 @@ class MAPEstimation(io.ComfyNode):
                     options=list(MAP_METHODS),
                     optional=True,
                     default="fast",
-                    tooltip="fast: at most 11 model calls, good everywhere. accurate: accelerated to convergence, for "
-                    "models "
-                    "close to linear. paper: the published optimizer with the weight its theory gives; the entries "
-                    "after "
-                    "it are the settings of the authors' code for each task, 60 to 400 calls.",
+                    tooltip=f"Keep fast: at most {MAP_METHODS['fast'].steps} model calls, good everywhere. accurate: "
+                    "accelerated to convergence, for models close to linear. paper: the published optimizer with the "
+                    "weight its theory gives; the entries after it are the settings of the authors' code for each "
+                    "task, 60 to 400 calls.",
                 ),
                 io.Int.Input(
                     "steps",
@@ -40,15 +41,18 @@ class MAPEstimation(io.ComfyNode):
                     default=0,
                     min=0,
                     max=2000,
-                    tooltip="Model calls to spend. 0 takes the method's own number (fast 11, accurate 40, paper 300).",
+                    tooltip=f"At most this many model calls; 0: the method's own number ({OWN_STEPS}).",
                 ),
-                seed_input(),
+                seed_input("Only the paper methods draw noise; the others ignore it.", control_after_generate=False),
                 positive_input(),
             ],
             outputs=[
                 io.Image.Output(
                     "estimate", display_name="estimate", tooltip="Neither clamped nor rounded; saving clamps it."
-                )
+                ),
+                io.String.Output(
+                    "text", display_name="text", tooltip="Model calls, residual and last change, for Preview as Text."
+                ),
             ],
         )
 
@@ -58,4 +62,5 @@ class MAPEstimation(io.ComfyNode):
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive)
         image, report = estimate_map(restoration, map_method(method, steps))
-        return io.NodeOutput(image, ui={"text": (describe_estimate(report),)})
+        text = describe_estimate(report)
+        return io.NodeOutput(image, text, ui={"text": (text,)})

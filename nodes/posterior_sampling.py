@@ -15,8 +15,7 @@ def sampling_inputs() -> list[io.Input]:
             options=list(GUIDANCE),
             optional=True,
             default="proximal",
-            tooltip="How samples are held to the measurement. proximal: no gradients, fast, the default. DPS: the "
-            "paper's. "
+            tooltip="Keep proximal: it holds samples to the measurement without gradients, and fast. DPS: the paper's. "
             "PiGDM, MMPS: gradients through the model, MMPS the most exact and slowest. DMPS, DDNM+: no gradients.",
         ),
         io.Float.Input(
@@ -26,7 +25,7 @@ def sampling_inputs() -> list[io.Input]:
             min=0.0,
             max=100.0,
             step=0.05,
-            tooltip="Step size of DPS (the paper: 1, deblurring 2) and of DMPS. The others have none.",
+            tooltip="Only for DPS and DMPS: their step size. The paper takes 1 for DPS, and 2 for deblurring.",
         ),
         io.Combo.Input(
             "sampler",
@@ -34,8 +33,8 @@ def sampling_inputs() -> list[io.Input]:
             optional=True,
             default="few steps",
             tooltip="few steps: a second-order solver with the number of steps below. every step (paper): the "
-            "ancestral "
-            "steps of the model's whole schedule below the re-noise level, up to 1000 calls; steps has no effect then.",
+            "ancestral steps of the model's whole schedule below the re-noise level, up to 1000 calls; steps has no "
+            "effect then.",
         ),
         io.Int.Input(
             "steps",
@@ -56,8 +55,7 @@ class RenoisedPosteriorSampling(io.ComfyNode):
             display_name="Re-noised Posterior Sampling (MAP-RPS)",
             category="MAP-RPS",
             description="Stage 2 of MAP-RPS: adds noise to the MAP estimate up to a chosen level and samples the "
-            "posterior "
-            "from there. One slider between faithful (0) and sharp (1).",
+            "posterior from there. One slider between faithful (0) and sharp (1).",
             inputs=[
                 io.Model.Input("model", tooltip="The model that made the estimate."),
                 degradation_input(),
@@ -67,14 +65,14 @@ class RenoisedPosteriorSampling(io.ComfyNode):
                 io.Float.Input(
                     "renoise",
                     optional=True,
-                    default=0.3,
+                    default=0.1,
                     min=0.0,
                     max=1.0,
                     step=0.005,
                     round=False,
                     display_mode=io.NumberDisplay.slider,
                     tooltip="How far to go, read like KSampler's denoise (the paper's t0/T): 0 returns the estimate, "
-                    "0.05 to 0.4 is the useful range, 1 forgets the estimate and samples the posterior.",
+                    "0.02 to 0.2 is the useful range, 1 forgets the estimate and samples the posterior.",
                 ),
                 *sampling_inputs(),
                 io.Int.Input(
@@ -105,7 +103,7 @@ class RenoisedPosteriorSampling(io.ComfyNode):
         measurement,
         estimate,
         noise_std=0.05,
-        renoise=0.3,
+        renoise=0.1,
         guidance="proximal",
         guidance_scale=1.0,
         sampler="few steps",

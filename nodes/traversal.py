@@ -16,6 +16,7 @@ from ..evaluation import (
 )
 from ..host.degrade import residual_in_noise
 from ..host.pixel import Restoration, sample_posterior
+from ..solvers.posterior_sampling import Sampler
 from .methods import guidance_term, sampler_and_sigmas
 from .posterior_sampling import sampling_inputs
 from .types import degradation_input, measurement_input, noise_std_input, positive_input, seed_input
@@ -29,8 +30,7 @@ class Traversal(io.ComfyNode):
             display_name="Traversal (MAP-RPS)",
             category="MAP-RPS",
             description="One estimate, several re-noise levels with the same noise: the walk from faithful to sharp, "
-            "side by "
-            "side, with its distortion-perception curve.",
+            "side by side, with its distortion-perception curve.",
             inputs=[
                 io.Model.Input("model", tooltip="The model that made the estimate."),
                 degradation_input(),
@@ -62,7 +62,14 @@ class Traversal(io.ComfyNode):
                     tooltip="Distortion against perception, or residual and sharpness by level.",
                 ),
                 io.Image.Output(
-                    "contact_sheet", display_name="contact_sheet", tooltip="All levels of the first image, with labels."
+                    "contact_sheet",
+                    display_name="contact_sheet",
+                    tooltip="The first image with labels: reference, measurement and all levels.",
+                ),
+                io.String.Output(
+                    "text",
+                    display_name="text",
+                    tooltip="The numbers of each level, one line each, for Preview as Text.",
                 ),
             ],
         )
@@ -86,11 +93,13 @@ class Traversal(io.ComfyNode):
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive)
         term = guidance_term(guidance, guidance_scale)
-        images = []
         numbers = parse_levels(levels)
-        for level in numbers:
-            solver, sigmas = sampler_and_sigmas(sampler, model, level, steps)
-            images.append(sample_posterior(restoration, estimate, sigmas, term, solver))
+        walk = [sampler_and_sigmas(sampler, model, level, steps) for level in numbers]
+        whole, done = sum(len(sigmas) - 1 for _, sigmas in walk), 0
+        images = []
+        for solver, sigmas in walk:
+            images.append(sample_posterior(restoration, estimate, sigmas, term, part_of(solver, done, whole)))
+            done += len(sigmas) - 1
         rows = [measures(image, restoration, reference) for image in images]
         if reference is not None:
             points = [
@@ -105,8 +114,20 @@ class Traversal(io.ComfyNode):
             for level, row in zip(numbers, rows, strict=True)
         ]
         captions = [f"renoise {level:g}\n{caption(row)}" for level, row in zip(numbers, rows, strict=True)]
-        sheet = contact_sheet([image[0] for image in images], captions)
-        return io.NodeOutput(torch.cat(images), plot, sheet, ui={"text": ("\n".join(lines),)})
+        given = {"reference": reference, "measurement": measurement}
+        given = {name: image for name, image in given.items() if image is not None}
+        sheet = contact_sheet([image[0] for image in (*given.values(), *images)], [*given, *captions])
+        text = "\n".join(lines)
+        return io.NodeOutput(torch.cat(images), plot, sheet, text, ui={"text": (text,)})
+
+
+def part_of(sampler: Sampler, done: int, whole: int) -> Sampler:
+    """The sampler as a part of longer work: its steps are reported as those after `done` of `whole`."""
+
+    def run(guided, x, sigmas, noise, callback) -> torch.Tensor:
+        return sampler(guided, x, sigmas, noise, lambda step, _, image: callback(done + step, whole, image))
+
+    return run
 
 
 def parse_levels(text: str) -> list[float]:

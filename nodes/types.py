@@ -16,7 +16,9 @@ def degradation_input() -> io.Input:
 
 
 def measurement_input() -> io.Input:
-    return io.Image.Input("measurement", tooltip="The damaged image: from Apply Degradation, or a photo of your own.")
+    return io.Image.Input(
+        "measurement", tooltip="From Apply Degradation, or your own damaged photo straight from Load Image."
+    )
 
 
 def noise_std_input() -> io.Input:
@@ -28,20 +30,25 @@ def noise_std_input() -> io.Input:
         max=10.0,
         step=0.005,
         round=False,
-        tooltip="Standard deviation of the measurement's noise, on the 0..1 scale of images (0.05 is 12.75 of 255). "
-        "Too small keeps noise as detail, too large smooths. Below 0.0005 counts as 0.0005.",
+        tooltip="How noisy the measurement is, as a standard deviation on the 0..1 scale: 0.01 looks clean, 0.05 "
+        "visible, 0.1 strong. Use the same value at every node. Too small keeps noise as detail, too large smooths. "
+        "Below 0.0005 counts as 0.0005.",
     )
 
 
-def seed_input() -> io.Input:
+def seed_input(
+    tooltip: str = "The same seed gives the same image, whatever the batch and the device.",
+    control_after_generate: bool = True,
+) -> io.Input:
+    """control_after_generate: whether the page draws another seed after each run, as it does for samplers."""
     return io.Int.Input(
         "seed",
         optional=True,
         default=0,
         min=0,
         max=MAX_SEED,
-        control_after_generate=True,
-        tooltip="The same seed gives the same image, whatever the batch and the device.",
+        control_after_generate=control_after_generate,
+        tooltip=tooltip,
     )
 
 

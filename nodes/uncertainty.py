@@ -13,8 +13,7 @@ class Uncertainty(io.ComfyNode):
             display_name="Uncertainty (MAP-RPS)",
             category="MAP-RPS/evaluation",
             description="What several posterior samples agree on, and where they do not: their mean, an estimate of "
-            "the least "
-            "distorted image, and a map of their standard deviation.",
+            "the least distorted image, and a map of their standard deviation.",
             inputs=[
                 io.Image.Input(
                     "images", tooltip="Samples of one image, from Re-noised Posterior Sampling with samples > 1."
@@ -23,7 +22,12 @@ class Uncertainty(io.ComfyNode):
             outputs=[
                 io.Image.Output("mean", display_name="mean"),
                 io.Image.Output(
-                    "std_map", tooltip="Standard deviation per pixel; the text says what white stands for."
+                    "std_map",
+                    display_name="std_map",
+                    tooltip="Standard deviation per pixel; the text says what white stands for.",
+                ),
+                io.String.Output(
+                    "text", display_name="text", tooltip="The mean deviation and what white is, for Preview as Text."
                 ),
             ],
         )
@@ -31,4 +35,4 @@ class Uncertainty(io.ComfyNode):
     @classmethod
     def execute(cls, images) -> io.NodeOutput:
         result = uncertainty(images)
-        return io.NodeOutput(result.mean, result.std_map, ui={"text": (result.text,)})
+        return io.NodeOutput(result.mean, result.std_map, result.text, ui={"text": (result.text,)})

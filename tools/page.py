@@ -28,6 +28,8 @@ _FLAGS = (
     "--hide-scrollbars --remote-debugging-port=0"
 ).split()
 
+_CLOSE = "[role=dialog] :is([aria-label=Close], button:has(.pi-times, [class*=lucide--x]))"
+
 
 def find_browser() -> str | None:
     """A Chromium or Chrome on this machine: CHROMIUM where it is set, else the usual names and places."""
@@ -68,6 +70,9 @@ class Page:
             self._session = self._command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             self.wait("window.app?.graph && window.app.extensionManager && window.LiteGraph")
             self.wait("Object.keys(LiteGraph.registered_node_types).includes('KSampler')")
+            # The first visit to a server opens the Templates dialog on an empty graph, later ones the default graph.
+            self.wait("document.querySelector('[role=dialog]') || app.graph.nodes.length")
+            self.dismiss()
         except BaseException:
             self.close()
             raise
@@ -101,6 +106,13 @@ class Page:
         self.evaluate(f"app.loadGraphData({json.dumps(workflow)})")
         self._settle()
 
+    def dismiss(self) -> None:
+        """Closes every dialog by its cross; not all of them listen to Escape. TimeoutError where one stays."""
+        self.wait(
+            f"(document.querySelectorAll({json.dumps(_CLOSE)}).forEach(b => b.click()), "
+            "!document.querySelector('[role=dialog]'))"
+        )
+
     def missing_nodes(self) -> list[str]:
         """Node types of the open workflow that the page does not know."""
         return self.evaluate("app.graph.nodes.map(n => n.type).filter(t => !(t in LiteGraph.registered_node_types))")
@@ -122,10 +134,6 @@ class Page:
         """Saves a picture (PNG) of the page."""
         picture = self._command("Page.captureScreenshot", format="png", session=self._session)
         file.write_bytes(base64.b64decode(picture["data"]))
-
-    def press(self, key: str) -> None:
-        for kind in ("keyDown", "keyUp"):
-            self._command("Input.dispatchKeyEvent", type=kind, key=key, code=key, session=self._session)
 
     def close(self) -> None:
         self._process.terminate()

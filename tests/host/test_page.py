@@ -51,7 +51,7 @@ def test_unknown_node_is_reported(page):
     page.load({"nodes": [node], "links": [], "version": 0.4})
     assert page.missing_nodes() == ["Nowhere"]
     assert "Nowhere" in page.texts("[role=dialog]")[0]
-    page.press("Escape")
+    page.dismiss()
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)

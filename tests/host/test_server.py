@@ -13,13 +13,16 @@ CONTRACT = {
     "MAPRPS_SuperResolution": ({"factor"}, ["DEGRADATION"]),
     "MAPRPS_GaussianBlur": (set(), ["DEGRADATION"]),
     "MAPRPS_Inpainting": ({"mask"}, ["DEGRADATION"]),
-    "MAPRPS_ApplyDegradation": ({"image", "degradation"}, ["IMAGE"]),
-    "MAPRPS_MAPEstimation": ({"model", "degradation", "measurement"}, ["IMAGE"]),
+    "MAPRPS_ApplyDegradation": ({"image", "degradation"}, ["IMAGE", "IMAGE"]),
+    "MAPRPS_MAPEstimation": ({"model", "degradation", "measurement"}, ["IMAGE", "STRING"]),
     "MAPRPS_RenoisedPosteriorSampling": ({"model", "degradation", "measurement", "estimate"}, ["IMAGE"]),
-    "MAPRPS_Traversal": ({"model", "degradation", "measurement", "estimate"}, ["IMAGE"]),
+    "MAPRPS_Traversal": (
+        {"model", "degradation", "measurement", "estimate"},
+        ["IMAGE", "IMAGE", "IMAGE", "STRING"],
+    ),
     "MAPRPS_Blend": ({"estimate", "sample"}, ["IMAGE"]),
-    "MAPRPS_Uncertainty": ({"images"}, ["IMAGE", "IMAGE"]),
-    "MAPRPS_Metrics": ({"image", "reference"}, []),
+    "MAPRPS_Uncertainty": ({"images"}, ["IMAGE", "IMAGE", "STRING"]),
+    "MAPRPS_Metrics": ({"image", "reference"}, ["FLOAT", "FLOAT", "FLOAT", "STRING", "IMAGE"]),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from maprps.tools.setup import customize, photo, results, timing
+from maprps.tools.setup.main import parse
 from maprps.tools.setup.server import Server, link_folder
 from maprps.tools.setup.terminal import Problem
 
@@ -24,6 +25,7 @@ INFO = {
         "input": {"required": {"factor": ["INT", {"default": 4}], "kernel": ["COMBO", {"options": ["bicubic"]}]}},
     },
     "MAPRPS_Inpainting": {"display_name": "Inpainting", "input": {"required": {"mask": ["MASK"]}}},
+    "MAPRPS_Denoising": {"display_name": "Denoising", "input": {}},
 }
 
 
@@ -119,6 +121,31 @@ def test_renoise_levels_are_dealt_out_to_sampling_nodes():
     assert [node["inputs"]["renoise"] for node in prompt.values()] == [0.05, 0.2]
     with pytest.raises(Problem, match="2 sampling nodes"):
         customize.use_numbers(prompt, noise_std=None, renoise=[0.1], steps=None, seed=None)
+
+
+def test_renoise_levels_are_traversals_where_there_is_one():
+    """The workflow `traversal` has a sampling node too, for its full samples."""
+    prompt = make_prompt() | {
+        "9": {"class_type": "MAPRPS_RenoisedPosteriorSampling", "inputs": {"renoise": 1.0, "steps": 16}}
+    }
+    customize.use_numbers(prompt, noise_std=None, renoise=[0, 0.05, 0.2], steps=8, seed=None)
+    assert prompt["6"]["inputs"]["levels"] == "0, 0.05, 0.2"
+    assert prompt["9"]["inputs"] == {"renoise": 1.0, "steps": 8}
+
+
+@pytest.mark.parametrize(
+    ("line", "noise_std"),
+    [
+        ([], 0.05),
+        (["--degradation", "deblur"], 0.05),
+        (["--degradation", "denoise"], 0.1),
+        (["--degradation", "denoise", "--noise-std", "0.02"], 0.02),
+    ],
+)
+def test_denoising_is_tried_on_strong_noise(line, noise_std):
+    prompt = make_prompt()
+    customize.customize(prompt, INFO, None, None, parse(line, ""))
+    assert prompt["4"]["inputs"]["noise_std"] == prompt["5"]["inputs"]["noise_std"] == noise_std
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ DEGRADATIONS = {
     "inpaint": "MAPRPS_Inpainting",
     "denoise": "MAPRPS_Denoising",
 }
+_NOISE_STD = {"denoise": 0.1}  # what is denoised should be noisy; the others keep the workflow's
 _MEASURE = "MAPRPS_ApplyDegradation"
 _SAMPLING, _TRAVERSAL = "MAPRPS_RenoisedPosteriorSampling", "MAPRPS_Traversal"
 
@@ -32,7 +33,8 @@ def customize(prompt: dict, object_info: dict, client: Client, python: Path, cho
         client.upload_image("own_mask.png", mask.read_bytes())
     if chosen.degradation:
         use_degradation(prompt, object_info, chosen.degradation, chosen.factor, "own_mask.png")
-    use_numbers(prompt, noise_std=chosen.noise_std, renoise=chosen.renoise, steps=chosen.steps, seed=chosen.seed)
+    noise_std = _NOISE_STD.get(chosen.degradation) if chosen.noise_std is None else chosen.noise_std
+    use_numbers(prompt, noise_std=noise_std, renoise=chosen.renoise, steps=chosen.steps, seed=chosen.seed)
 
 
 def prepare_photo(python: Path, photo: Path, prepared: Path, mask: Path, multiple: int) -> None:
@@ -64,7 +66,10 @@ def use_degradation(prompt: dict, object_info: dict, name: str, factor: int | No
 def use_numbers(
     prompt: dict, *, noise_std: float | None, renoise: list[float] | None, steps: int | None, seed: int | None
 ) -> None:
-    """Sets what is not None: noise_std and seed on all nodes of the pack, renoise and steps on those that sample."""
+    """Sets what is not None: noise_std and seed on all nodes of the pack, renoise and steps on those that sample.
+
+    Where a workflow has Traversal, the renoise levels are its; without it, they are dealt out to the sampling nodes.
+    """
     for node in prompt.values():
         if node["class_type"].startswith("MAPRPS_"):
             _set(node, "noise_std", noise_std)
@@ -74,13 +79,14 @@ def use_numbers(
     if renoise is None:
         return
     sampling = [node for node in prompt.values() if node["class_type"] == _SAMPLING]
-    if sampling and len(sampling) != len(renoise):
+    traversals = [node for node in prompt.values() if node["class_type"] == _TRAVERSAL]
+    if not traversals and len(sampling) != len(renoise):
         raise Problem(f"This workflow has {len(sampling)} sampling nodes, but --renoise gives {len(renoise)} levels.")
-    for node, level in zip(sampling, renoise, strict=False):
-        _set(node, "renoise", level)
-    for node in prompt.values():
-        if node["class_type"] == _TRAVERSAL:
-            _set(node, "levels", ", ".join(f"{level:g}" for level in renoise))
+    for node in traversals:
+        _set(node, "levels", ", ".join(f"{level:g}" for level in renoise))
+    if not traversals:
+        for node, level in zip(sampling, renoise, strict=True):
+            _set(node, "renoise", level)
 
 
 def load_image(prompt: dict) -> dict:

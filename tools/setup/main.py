@@ -52,7 +52,9 @@ def parse(arguments: list[str], description: str) -> argparse.Namespace:
     parser.add_argument("--image", type=Path, metavar="FILE", help="your own photo, to be degraded and restored")
     parser.add_argument("--degradation", choices=DEGRADATIONS, help="what happens to the photo")
     parser.add_argument("--factor", type=int, metavar="N", help="with --degradation sr: how many times smaller")
-    parser.add_argument("--noise-std", type=float, metavar="S", help="noise that is added, on the scale 0..1")
+    parser.add_argument(
+        "--noise-std", type=float, metavar="S", help="noise that is added, on the scale 0..1 (denoise: 0.1)"
+    )
     parser.add_argument("--renoise", type=levels, metavar="A,B,C", help="renoise levels of the samples, 0..1")
     parser.add_argument("--steps", type=int, metavar="N", help="sampling steps")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the noise and the samples")
