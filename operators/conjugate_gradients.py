@@ -43,5 +43,8 @@ def conjugate_gradients(
 
 
 def _dot(u: Tensor, v: Tensor) -> Tensor:
-    """Inner product per image, shaped to multiply u."""
-    return (u * v).flatten(1).sum(1).view(-1, *[1] * (u.ndim - 1))
+    """Inner product per image, shaped to multiply u.
+
+    Row by row first: threads share out one long sum in a way that depends on how many images there are.
+    """
+    return (u * v).sum(-1).reshape(len(u), -1).sum(1).view(-1, *[1] * (u.ndim - 1))
