@@ -43,8 +43,9 @@ class SuperResolution(io.ComfyNode):
                     options=list(KERNELS),
                     default="bicubic",
                     optional=True,
-                    tooltip="How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize and Pillow do; "
-                    "box: the mean of each block of pixels; gaussian: blurred with std 0.4 x factor, then thinned out.",
+                    tooltip="How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize does; bicubic "
+                    "(PIL): as Pillow, which differs at the border; box: the mean of each block of pixels; gaussian: "
+                    "blurred with std 0.4 x factor, then thinned out.",
                 ),
             ],
             outputs=[DegradationType.Output()],

@@ -1,23 +1,41 @@
 """Degradations: what happened to an image, as descriptions and as operators A(x). Pure torch."""
 
+from .anisotropic_blur import AnisotropicGaussianBlur
 from .base import LinearOperator, Operator
 from .blur import GaussianBlur
+from .box_inpainting import BoxInpainting
+from .colorization import Colorization
 from .compose import Compose
+from .compressed_sensing import CompressedSensing
 from .conjugate_gradients import conjugate_gradients
 from .degradation import Degradation
 from .denoising import Denoising
 from .inpainting import Inpainting
+from .kernel_blur import KernelBlur
+from .motion_blur import MotionBlur
+from .random_inpainting import RandomInpainting
 from .resampling import SuperResolution
+from .space_varying_blur import SpaceVaryingBlur
+from .stack import Stack
 from .units import model_units
 
 __all__ = [
+    "AnisotropicGaussianBlur",
+    "BoxInpainting",
+    "Colorization",
     "Compose",
+    "CompressedSensing",
     "Degradation",
     "Denoising",
     "GaussianBlur",
     "Inpainting",
+    "KernelBlur",
     "LinearOperator",
+    "MotionBlur",
     "Operator",
+    "RandomInpainting",
+    "SpaceVaryingBlur",
+    "Stack",
     "SuperResolution",
     "conjugate_gradients",
     "model_units",

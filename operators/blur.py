@@ -35,14 +35,8 @@ class GaussianBlur(Degradation):
     def _build(
         self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
     ) -> Separable:
-        offsets = torch.arange(self.size) - self.size // 2
-        taps = torch.exp(-0.5 * (offsets.double() / self.sigma) ** 2)
-        taps = taps / taps.sum()
-        vertical, horizontal = (
-            sampling_matrix(torch.arange(n)[:, None] + offsets, taps.expand(n, -1), n, self.boundary)
-            for n in (height, width)
-        )
-        return SeparableBlur(vertical, horizontal, channels, device, dtype)
+        taps = gaussian_taps(self.size, self.sigma)
+        return separable_blur(taps, taps, self.boundary, channels, height, width, device, dtype)
 
     def describe(self) -> str:
         return f"Gaussian blur, sigma {self.sigma:g} px, {self.size}x{self.size} px, {self.boundary} boundary"
@@ -51,3 +45,27 @@ class GaussianBlur(Degradation):
 class SeparableBlur(Separable):
     def _initial_guess(self, y: Tensor) -> Tensor:
         return y  # the pseudo-inverse would blow up the noise
+
+
+def separable_blur(
+    vertical: Tensor,
+    horizontal: Tensor,
+    boundary: str,
+    channels: int,
+    height: int,
+    width: int,
+    device: torch.device | str,
+    dtype: torch.dtype,
+) -> SeparableBlur:
+    """Convolution with the outer product of two symmetric rows of taps, float64, an odd number of them."""
+    matrices = []
+    for taps, n in ((vertical, height), (horizontal, width)):
+        positions = torch.arange(n)[:, None] + torch.arange(len(taps)) - len(taps) // 2
+        matrices.append(sampling_matrix(positions, taps.expand(n, -1), n, boundary))
+    return SeparableBlur(*matrices, channels, device, dtype)
+
+
+def gaussian_taps(size: int, sigma: float) -> Tensor:
+    offsets = torch.arange(size) - size // 2
+    taps = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
+    return taps / taps.sum()

@@ -45,7 +45,7 @@ def compose(first: Operator, second: Operator) -> Operator:
         return SeparablePair(first, second)
     if isinstance(first, Mask) and isinstance(second, Mask):
         known = first.known & second.known
-        if not known.any():
+        if not known.any(-1).any(-1).all():
             raise ValueError("Together the two masks hide every pixel: leave some of the image unmasked.")
         return Mask(known, first.image_shape[0], first.device, first.dtype)
     return LinearPair(first, second) if first.linear and second.linear else Pair(first, second)

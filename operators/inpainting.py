@@ -56,8 +56,11 @@ class Inpainting(Degradation):
         return f"inpainting, {self.missing().mean():.1%} of {self.width}x{self.height} pixels missing"
 
 
-class Mask(LinearOperator):
-    """A = diag(known): the measurement is the image with zeros in place of missing pixels. known: bool [1, 1, H, W]."""
+class Selection(LinearOperator):
+    """A keeps some entries of an orthonormal transform of the image and zeroes the others: A A^T = diag(known).
+
+    known: bool [1, 1 or C, H, W]. Subclasses say what the transform is.
+    """
 
     norm = 1.0
 
@@ -66,7 +69,7 @@ class Mask(LinearOperator):
         super().__init__(shape, shape, device, dtype)
         self.known = known.to(device)
         self._weight = self.known.to(dtype)  # a product with numbers is many times faster than a selection
-        self._measured = channels * int(known.sum())
+        self._measured = int(known.expand(1, *shape).sum())
 
     @property
     def measured(self) -> int:
@@ -75,11 +78,18 @@ class Mask(LinearOperator):
     def _keep(self, y: Tensor) -> Tensor:
         return y * self._weight
 
-    _forward = _adjoint = _pinv = _keep
+    def _pinv(self, y: Tensor) -> Tensor:
+        return self._adjoint(y)
 
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         missing = torch.where(a > 0, 1 / a, 0.0)  # the pseudo-inverse where a = 0
         return y * torch.where(self.known, 1 / (a + b), missing)
+
+
+class Mask(Selection):
+    """A = diag(known): the measurement is the image with zeros in place of missing pixels."""
+
+    _forward = _adjoint = Selection._keep
 
     def _initial_guess(self, y: Tensor) -> Tensor:
         return pull_push(y, self.known)
@@ -89,7 +99,7 @@ def pull_push(y: Tensor, known: Tensor) -> Tensor:
     """Fill the missing pixels of y smoothly from the known ones, which stay (Gortler et al., "The Lumigraph", 1996).
 
     Each level of a pyramid averages the known pixels of 2 x 2; what a level lacks comes from the next, interpolated.
-    y: [B, C, H, W]. known: bool [1, 1, H, W], not all False.
+    y: [B, C, H, W]. known: bool [1, 1 or C, H, W], in no channel all False.
     """
     if known.all():
         return y

@@ -41,6 +41,7 @@ KERNELS = {
     "box": (_box, 0.5),
     "gaussian": (_gaussian, 4 * GAUSSIAN_SIGMA),
     "lanczos": (_lanczos, 3.0),
+    "bicubic (PIL)": (_bicubic, 2.0),
 }
 
 
@@ -51,12 +52,13 @@ class SuperResolution(Degradation):
     The kernel is stretched by the factor and centred as MATLAB's imresize does: measurement pixel i lies at
     factor * i + (factor - 1) / 2, so nothing is shifted; beyond the border the image is mirrored, and the weights of a
     pixel add up to one. Pillow and torch's antialiased interpolation weigh alike inside and differ only near the
-    border, where they cut the kernel off and rescale the rest.
+    border, where they cut the kernel off and rescale the rest, and at sizes that the factor does not divide, where they
+    stretch the kernel by size / ceil(size / factor).
 
-    bicubic: Keys with a = -1/2, MATLAB's and the field's usual choice. box: the mean of factor x factor pixels.
-    lanczos: three lobes. gaussian: a Gaussian of std 0.4 * factor px, cut at four stds; at factor 4 that is the std of
-    1.6 px that video super-resolution calls BD (Jo et al., CVPR 2018), without the half-pixel shift of picking every
-    fourth pixel from the first.
+    bicubic: Keys with a = -1/2, MATLAB's and the field's usual choice. bicubic (PIL): the same as Pillow has it. box:
+    the mean of factor x factor pixels. lanczos: three lobes. gaussian: a Gaussian of std 0.4 * factor px, cut at four
+    stds; at factor 4 that is the std of 1.6 px that video super-resolution calls BD (Jo et al., CVPR 2018), without the
+    half-pixel shift of picking every fourth pixel from the first.
     """
 
     factor: int = 4
@@ -84,9 +86,12 @@ class SuperResolution(Degradation):
 def resampling_matrix(size: int, factor: int, kernel: str) -> Tensor:
     """Matrix [ceil(size / factor), size], float64, that makes a signal `factor` times shorter."""
     weigh, radius = KERNELS[kernel]
-    centers = torch.arange(math.ceil(size / factor), dtype=torch.float64)[:, None] * factor + (factor - 1) / 2
-    reach = math.ceil(radius * factor)
+    length = math.ceil(size / factor)
+    scale, boundary = (size / length, "zero") if kernel == "bicubic (PIL)" else (factor, "reflect")
+    centers = torch.arange(length, dtype=torch.float64)[:, None] * scale + (scale - 1) / 2
+    reach = math.ceil(radius * scale)
     positions = centers.floor().long() + torch.arange(-reach, reach + 2)
-    offsets = (positions - centers) / factor
+    offsets = (positions - centers) / scale
     weights = torch.where(offsets.abs() <= radius, weigh(offsets), 0.0)
-    return sampling_matrix(positions, weights / weights.sum(1, keepdim=True), size, "reflect")
+    matrix = sampling_matrix(positions, weights, size, boundary)
+    return matrix / matrix.sum(1, keepdim=True)

@@ -47,11 +47,11 @@ class Separable(LinearOperator):
 
     def _pinv(self, y: Tensor) -> Tensor:
         (u_v, _, v_v), (u_h, _, v_h), values = self._svd
-        return _both(v_v, _both(u_v.T, y, u_h.T) * _reciprocal(values, RCOND), v_h)
+        return _both(v_v, _both(u_v.T, y, u_h.T) * reciprocal(values, RCOND), v_h)
 
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         (u_v, _, _), (u_h, _, _), values = self._svd
-        return _both(u_v, _both(u_v.T, y, u_h.T) * _reciprocal(a + b * values**2, RCOND**2), u_h)
+        return _both(u_v, _both(u_v.T, y, u_h.T) * reciprocal(a + b * values**2, RCOND**2), u_h)
 
     @cached_property
     def norm(self) -> float:
@@ -139,6 +139,6 @@ def _both(left: Tensor, x: Tensor, right: Tensor) -> Tensor:
     return product.unflatten(0, x.shape[:2])
 
 
-def _reciprocal(values: Tensor, cutoff: float) -> Tensor:
+def reciprocal(values: Tensor, cutoff: float) -> Tensor:
     """1 / values, and 0 where a value is below `cutoff` times the largest of its plane."""
     return torch.where(values > cutoff * values.amax((-2, -1), keepdim=True), 1 / values, 0.0)

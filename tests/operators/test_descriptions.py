@@ -7,7 +7,22 @@ import pickletools
 import numpy as np
 import pytest
 
-from maprps.operators import Compose, Denoising, GaussianBlur, Inpainting, SuperResolution
+from maprps.operators import (
+    AnisotropicGaussianBlur,
+    BoxInpainting,
+    Colorization,
+    Compose,
+    CompressedSensing,
+    Denoising,
+    GaussianBlur,
+    Inpainting,
+    KernelBlur,
+    MotionBlur,
+    RandomInpainting,
+    SpaceVaryingBlur,
+    Stack,
+    SuperResolution,
+)
 
 
 def made():
@@ -23,6 +38,23 @@ def made():
         Inpainting.from_mask(mask.reshape(7, 9)),
         Compose(GaussianBlur(), SuperResolution()),
         Compose(SuperResolution(), GaussianBlur()),
+        Stack(GaussianBlur(), SuperResolution()),
+        AnisotropicGaussianBlur(),
+        AnisotropicGaussianBlur(angle=30.0),
+        MotionBlur(),
+        MotionBlur(seed=1),
+        KernelBlur.from_array(mask),
+        KernelBlur.from_array(mask.T),
+        KernelBlur.from_array(mask, "zero"),
+        SpaceVaryingBlur(),
+        BoxInpainting(),
+        BoxInpainting(4, 5, 1, unit="pixels"),
+        RandomInpainting(),
+        RandomInpainting(per_channel=True),
+        Colorization(),
+        Colorization("luma"),
+        CompressedSensing(),
+        CompressedSensing(4.0, 16, "first"),
     ]
 
 
@@ -48,6 +80,13 @@ def test_one_line_for_a_person():
     assert SuperResolution().describe() == "super-resolution x4 (bicubic)"
     assert GaussianBlur(9, 1.5).describe() == "Gaussian blur, sigma 1.5 px, 9x9 px, reflect boundary"
     assert Inpainting.from_mask(np.eye(4)).describe() == "inpainting, 25.0% of 4x4 pixels missing"
+    assert BoxInpainting().describe() == "inpainting of a box, 0.5x0.5 parts, left centred, top centred"
+    assert RandomInpainting(0.92).describe() == "inpainting, 92.0% of the pixels missing at random, seed 0"
+    assert MotionBlur(9, 45, 0).describe() == "motion blur, 9 px, a line at 45 degrees, reflect boundary"
+    assert MotionBlur(seed=3).describe() == "motion blur, 40 px, intensity 0.5, seed 3, reflect boundary"
+    assert CompressedSensing().describe() == (
+        "compressed sensing x2, Walsh-Hadamard of the whole image, random rows, seed 0"
+    )
     assert Compose(Denoising(), SuperResolution(2)).describe() == "denoising, then super-resolution x2 (bicubic)"
 
 
@@ -62,6 +101,17 @@ def test_one_line_for_a_person():
         (lambda: GaussianBlur(9, 0.0), "use a number of pixels above 0"),
         (lambda: GaussianBlur(9, float("nan")), "use a number of pixels above 0"),
         (lambda: GaussianBlur(9, 1.0, "wrap"), "use one of reflect, circular, zero, replicate"),
+        (lambda: AnisotropicGaussianBlur(8), "use an odd number"),
+        (lambda: AnisotropicGaussianBlur(9, 1.0, 0.0), "use a number of pixels above 0"),
+        (lambda: AnisotropicGaussianBlur(angle=float("inf")), "use a number of degrees"),
+        (lambda: AnisotropicGaussianBlur(boundary="wrap"), "use one of reflect, circular, zero, replicate"),
+        (lambda: MotionBlur(256.0), "use 0 to 255 pixels"),
+        (lambda: MotionBlur(angle=float("nan")), "use a number of degrees"),
+        (lambda: MotionBlur(intensity=1.5), "use 0 .straight. to 1 .shaky."),
+        (lambda: MotionBlur(boundary="wrap"), "use one of reflect, circular, zero, replicate"),
+        (lambda: KernelBlur.from_array([[1.0]], "wrap"), "use one of reflect, circular, zero, replicate"),
+        (lambda: SpaceVaryingBlur(-1.0), "use a number of pixels above 0"),
+        (lambda: SpaceVaryingBlur(boundary="wrap"), "use one of reflect, circular, zero, replicate"),
     ],
 )
 def test_impossible_settings_stop_at_once(make, says):

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import Compose, Denoising, GaussianBlur, Inpainting, Operator, SuperResolution, model_units
+from maprps.operators import (
+    Colorization,
+    Compose,
+    CompressedSensing,
+    Denoising,
+    GaussianBlur,
+    Inpainting,
+    MotionBlur,
+    Operator,
+    Stack,
+    SuperResolution,
+    model_units,
+)
 
 MASK = Inpainting.from_mask(np.random.default_rng(0).random((12, 20)) < 0.5)
 
@@ -18,6 +30,10 @@ MASK = Inpainting.from_mask(np.random.default_rng(0).random((12, 20)) < 0.5)
         MASK,
         Compose(GaussianBlur(9, 2.0, "zero"), MASK),
         Compose(MASK, GaussianBlur(9, 2.0)),
+        MotionBlur(boundary="zero"),
+        Colorization(),
+        CompressedSensing(),
+        Stack(SuperResolution(4), MASK),
     ],
     ids=lambda d: d.describe(),
 )

@@ -6,9 +6,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maprps.operators import Compose, Denoising, GaussianBlur, Inpainting, SuperResolution
+from maprps.operators import (
+    AnisotropicGaussianBlur,
+    BoxInpainting,
+    Colorization,
+    Compose,
+    CompressedSensing,
+    Denoising,
+    GaussianBlur,
+    Inpainting,
+    KernelBlur,
+    MotionBlur,
+    RandomInpainting,
+    SpaceVaryingBlur,
+    Stack,
+    SuperResolution,
+)
 
-KERNELS = ("bicubic", "box", "gaussian", "lanczos")
+KERNELS = ("bicubic", "box", "gaussian", "lanczos", "bicubic (PIL)")
 BOUNDARIES = ("reflect", "circular", "zero", "replicate")
 
 quick = settings(max_examples=40, deadline=None, derandomize=True)
@@ -20,9 +35,37 @@ def random_mask(height, width, seed=0, missing=0.5):
     return Inpainting.from_mask(mask)
 
 
+def random_kernel(height, width, seed, boundary):
+    return KernelBlur.from_array(np.random.default_rng(seed).random((height, width)) ** 4, boundary)
+
+
 super_resolutions = st.builds(SuperResolution, st.integers(2, 16), st.sampled_from(KERNELS))
-blurs = st.builds(
-    GaussianBlur, st.integers(0, 20).map(lambda r: 2 * r + 1), st.floats(0.3, 8), st.sampled_from(BOUNDARIES)
+odd = st.integers(0, 20).map(lambda r: 2 * r + 1)
+sigmas = st.floats(0.3, 8)
+seeds = st.integers(0, 99)
+separable_blurs = st.one_of(
+    st.builds(GaussianBlur, odd, sigmas, st.sampled_from(BOUNDARIES)),
+    st.builds(
+        AnisotropicGaussianBlur, odd, sigmas, sigmas, st.sampled_from((0.0, 90.0, 180.0)), st.sampled_from(BOUNDARIES)
+    ),
+)
+
+
+def convolutions(*boundaries):
+    boundary = st.sampled_from(boundaries)
+    return st.one_of(
+        st.builds(AnisotropicGaussianBlur, odd, sigmas, sigmas, st.floats(1, 89), boundary),
+        st.builds(MotionBlur, st.floats(0, 30), st.floats(-180, 180), st.floats(0, 1), seeds, boundary),
+        st.builds(random_kernel, st.integers(1, 20), st.integers(1, 20), seeds, boundary),
+    )
+
+
+samplings = st.builds(
+    CompressedSensing,
+    st.floats(1, 16),
+    st.sampled_from((0, 8, 16, 32, 64)),
+    st.sampled_from(("random", "first")),
+    seeds,
 )
 
 
@@ -30,19 +73,36 @@ blurs = st.builds(
 def closed_forms(draw, largest=40):
     """(degradation, channels, height, width), where every inverse is known in closed form."""
     height, width = draw(st.integers(1, largest)), draw(st.integers(1, largest))
-    masks = st.builds(random_mask, st.just(height), st.just(width), st.integers(0, 9), st.floats(0, 1))
-    single = st.one_of(st.just(Denoising()), super_resolutions, blurs, masks)
-    pair = st.one_of(st.builds(Compose, blurs, super_resolutions), st.builds(Compose, masks, masks))
-    degradation = draw(st.one_of(single, pair))
-    return degradation, draw(st.integers(1, 4)), height, width
+    drawn = st.builds(random_mask, st.just(height), st.just(width), st.integers(0, 9), st.floats(0, 1))
+    masks = st.one_of(
+        drawn,
+        st.builds(RandomInpainting, st.floats(0, 0.99), seeds, st.booleans()),
+        st.builds(BoxInpainting, st.floats(0, 0.9), st.floats(0, 1)),
+    )
+    single = st.one_of(
+        st.just(Denoising()), super_resolutions, separable_blurs, convolutions("circular"), masks, samplings
+    )
+    pair = st.one_of(st.builds(Compose, separable_blurs, super_resolutions), st.builds(Compose, drawn, drawn))
+    color = st.builds(Colorization, st.sampled_from(("mean", "luma")))
+    degradation = draw(st.one_of(single, pair, color))
+    return degradation, 3 if isinstance(degradation, Colorization) else draw(st.integers(1, 4)), height, width
 
 
 @st.composite
 def all_cases(draw, largest=40):
-    """As above, and pairs that need conjugate gradients."""
+    """As above, and what needs conjugate gradients."""
     degradation, channels, height, width = draw(closed_forms(largest))
-    if draw(st.booleans()):
+    blurs = st.one_of(
+        convolutions("reflect", "zero", "replicate"),
+        st.builds(SpaceVaryingBlur, st.floats(0.3, 2), st.floats(0.3, 5), st.sampled_from(BOUNDARIES)),
+    )
+    kind = draw(st.sampled_from(("closed", "masked", "stacked", "blur")))
+    if kind == "masked" and not isinstance(degradation, BoxInpainting | RandomInpainting):  # two could hide everything
         degradation = Compose(random_mask(height, width), degradation)
+    elif kind == "stacked":
+        degradation = Stack(degradation, draw(st.one_of(separable_blurs, super_resolutions, samplings)))
+    elif kind == "blur":
+        degradation = draw(blurs)
     return degradation, channels, height, width
 
 
@@ -144,7 +204,21 @@ LARGER = [
     Denoising(),
     *(SuperResolution(4, kernel) for kernel in KERNELS),
     *(GaussianBlur(61, 3.0, boundary) for boundary in BOUNDARIES),
+    AnisotropicGaussianBlur(),
+    *(AnisotropicGaussianBlur(25, 5.0, 1.0, 30.0, boundary) for boundary in BOUNDARIES),
+    *(MotionBlur(boundary=boundary) for boundary in BOUNDARIES),
+    random_kernel(9, 6, 0, "reflect"),
+    SpaceVaryingBlur(),
     random_mask(72, 128),
+    BoxInpainting(),
+    RandomInpainting(),
+    RandomInpainting(per_channel=True),
+    Colorization(),
+    Colorization("luma"),
+    CompressedSensing(),
+    CompressedSensing(4.0, 16, "first"),
+    Stack(SuperResolution(4), random_mask(72, 128)),
+    Stack(Colorization(), GaussianBlur(9, 1.0)),
     Compose(GaussianBlur(9, 1.0), SuperResolution(4)),
     Compose(SuperResolution(2), random_mask(36, 64)),
     Compose(random_mask(72, 128), GaussianBlur(9, 1.0)),

@@ -77,6 +77,16 @@ def test_is_pillows_inside(kernel, method):
     np.testing.assert_allclose(got[3:-3, 3:-3], wanted[3:-3, 3:-3], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+@pytest.mark.parametrize("shape", [(48, 72), (37, 50), (5, 1), (3, 17)])
+def test_bicubic_pil_is_pillows_to_the_border(factor, shape):
+    x = np.random.default_rng(0).random(shape, dtype=np.float32)
+    size = math.ceil(shape[0] / factor), math.ceil(shape[1] / factor)
+    wanted = np.asarray(Image.fromarray(x).resize(size[::-1], Image.BICUBIC))
+    got = SuperResolution(factor, "bicubic (PIL)").build(1, *shape)(torch.from_numpy(x)[None, None])[0, 0].numpy()
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
+
+
 def test_gaussian_by_four_has_the_published_std():
     row = resampling_matrix(64, 4, "gaussian")[8]
     distance = torch.arange(64) - (4 * 8 + 1.5)

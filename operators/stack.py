@@ -1,0 +1,79 @@
+"""Two measurements of one image: A(x) = (first(x), second(x))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from .base import LinearOperator, Operator
+from .degradation import Degradation
+
+
+@dataclass(frozen=True)
+class Stack(Degradation):
+    """What `first` and `second` each make of the image, side by side, with noise of the same std on both.
+
+    The measurement is one picture of two panes, `first` on the left. A pane is as high, as wide and has as many
+    channels as the larger of the two measurements; a smaller one lies in its upper left corner, amid entries that carry
+    no measurement.
+    """
+
+    first: Degradation
+    second: Degradation
+
+    def _build(
+        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
+    ) -> Operator:
+        first, second = (part.build(channels, height, width, device, dtype) for part in (self.first, self.second))
+        return LinearPanes(first, second) if first.linear and second.linear else Panes(first, second)
+
+    def image_size(self, height: int, width: int) -> tuple[int, int]:
+        # The measurement that fills the pane says how large the image is; the other, taken to fill it, would say more.
+        sizes = (part.image_size(height, width // 2) for part in (self.first, self.second))
+        return tuple(min(sides) for sides in zip(*sizes, strict=True))
+
+    def describe(self) -> str:
+        return f"{self.first.describe()}, and beside it {self.second.describe()}"
+
+
+class Panes(Operator):
+    def __init__(self, first: Operator, second: Operator):
+        channels, height, width = map(max, first.measurement_shape, second.measurement_shape)
+        super().__init__(first.image_shape, (channels, height, 2 * width), first.device, first.dtype)
+        self.parts = first, second
+
+    @property
+    def measured(self) -> int:
+        return sum(part.measured for part in self.parts)
+
+    def split(self, y: Tensor) -> list[Tensor]:
+        """The two measurements in y."""
+        corners = [part.measurement_shape for part in self.parts]
+        return [pane[:, :c, :h, :w] for pane, (c, h, w) in zip(y.chunk(2, 3), corners, strict=True)]
+
+    def join(self, measurements: list[Tensor]) -> Tensor:
+        channels, height, width = self.measurement_shape
+        missing = ((channels - c, height - h, width // 2 - w) for _, c, h, w in (m.shape for m in measurements))
+        return torch.cat([pad(m, (0, w, 0, h, 0, c)) for m, (c, h, w) in zip(measurements, missing, strict=True)], 3)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.join([part(x) for part in self.parts])
+
+    def _keep(self, y: Tensor) -> Tensor:
+        return self.join([part.keep(m) for part, m in zip(self.parts, self.split(y), strict=True)])
+
+    def _initial_guess(self, y: Tensor) -> Tensor:
+        """That of the part which measured more."""
+        choice = max((0, 1), key=lambda i: self.parts[i].measured)
+        return self.parts[choice].initial_guess(self.split(y)[choice])
+
+
+class LinearPanes(Panes, LinearOperator):
+    """Adjoint in closed form, the inverses by conjugate gradients."""
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        first, second = (part.adjoint(m) for part, m in zip(self.parts, self.split(y), strict=True))
+        return first + second

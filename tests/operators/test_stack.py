@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from maprps.operators import (
+    BoxInpainting,
+    Colorization,
+    CompressedSensing,
+    GaussianBlur,
+    RandomInpainting,
+    Stack,
+    SuperResolution,
+)
+from maprps.operators.base import Operator
+from maprps.operators.stack import Panes
+
+PAIRS = [
+    (GaussianBlur(9, 1.2), BoxInpainting()),
+    (SuperResolution(3), GaussianBlur(9, 1.2)),
+    (SuperResolution(2, "box"), SuperResolution(4)),
+    (Colorization(), CompressedSensing()),
+    (Stack(SuperResolution(2), RandomInpainting()), SuperResolution(3)),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_both_measurements_side_by_side(first, second):
+    operator = Stack(first, second).build(3, 24, 36, dtype=torch.float64)
+    one, two = (part.build(3, 24, 36, dtype=torch.float64) for part in (first, second))
+    x = torch.rand(2, 3, 24, 36, dtype=torch.float64)
+    y = operator(x)
+    left, right = y.chunk(2, 3)
+    for pane, part in ((left, one), (right, two)):
+        c, h, w = part.measurement_shape
+        assert torch.equal(pane[:, :c, :h, :w], part(x))
+        assert float(pane.square().sum()) == pytest.approx(float(part(x).square().sum()), rel=1e-12)  # zeros around
+    assert operator.measured == one.measured + two.measured
+    kept = operator.keep(torch.ones_like(y))
+    assert float(kept[0].sum()) == operator.measured
+    torch.testing.assert_close(operator.keep(y), y)
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_the_measurement_tells_the_size_of_the_image(first, second):
+    stack = Stack(first, second)
+    shape = stack.build(3, 24, 36).measurement_shape
+    assert stack.image_size(*shape[1:]) == (24, 36)
+
+
+def test_two_masks_that_complete_each_other_give_the_image():
+    operator = Stack(BoxInpainting(0.5, 1.0, 0.0), BoxInpainting(0.5, 1.0, 0.5)).build(2, 8, 12, dtype=torch.float64)
+    x = torch.rand(1, 2, 8, 12, dtype=torch.float64)
+    torch.testing.assert_close(operator.pinv(operator(x)), x, rtol=0, atol=1e-12)
+    assert operator.norm == pytest.approx(1)
+
+
+def test_starts_from_the_part_that_measured_more():
+    reduction, mask = SuperResolution(2), RandomInpainting(0.5)
+    for stack in (Stack(reduction, mask), Stack(mask, reduction)):
+        operator = stack.build(3, 16, 20)
+        x = torch.rand(1, 3, 16, 20)
+        alone = mask.build(3, 16, 20)
+        assert torch.equal(operator.initial_guess(operator(x)), alone.initial_guess(alone(x)))
+
+
+class Square(Operator):
+    def __init__(self):
+        super().__init__((1, 4, 4), (1, 4, 4), "cpu", torch.float32)
+
+    def _forward(self, x):
+        return x**2
+
+    def _initial_guess(self, y):
+        return y.sqrt()
+
+
+def test_a_nonlinear_part_makes_a_nonlinear_whole():
+    panes = Panes(Square(), GaussianBlur(3, 1.0).build(1, 4, 4))
+    x = torch.rand(1, 1, 4, 4)
+    assert not panes.linear
+    assert torch.equal(panes(x)[..., :4], x**2)
+    assert torch.equal(panes.initial_guess(panes(x)), (x**2).sqrt())
