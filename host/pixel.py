@@ -61,8 +61,8 @@ class Restoration:
         return self.degradation.image_size(*self.measurement.shape[1:3])
 
     def problem(self, device: torch.device | str, copies: int = 1) -> Problem:
-        """The measurement in model units, each image `copies` times in a row. Call outside inference mode for "
-        "autograd."""
+        """The measurement in model units, each image `copies` times in a row. Call outside inference mode for
+        autograd."""
         y = to_channels_first(self.measurement).to(device).repeat_interleave(copies, dim=0)
         operator = self.degradation.build(y.shape[1], *self.image_size, device)
         operator, y, noise_std = model_units(operator, y, self.noise_std)

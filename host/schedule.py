@@ -6,8 +6,8 @@ from ..solvers.schedules import ddpm_sigmas, sampling_sigmas
 from .denoiser import sigma_range, to_noise_std
 
 LAST_SIGMA = 0.03
-"""Where few-step sampling ends before it goes to 0, in model units: finer noise than 4/255 of a pixel is not worth "
-"steps."""
+"""Where few-step sampling ends before it goes to 0, in model units: finer noise than 4/255 of a pixel is not worth
+steps."""
 
 
 def renoise_sigma(model, renoise: float) -> float:

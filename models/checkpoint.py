@@ -31,7 +31,7 @@ def load_pixel_network(path: str | Path, dtype: torch.dtype = torch.float32) -> 
     Raises ValueError, in one sentence, for anything else.
     """
     path = Path(path)
-    tensors, header = _read(path)
+    tensors, header = read_weights(path)
     try:
         network = _build(_strip_prefix(tensors), header.get("norm", "group"), dtype)
     except ValueError as error:
@@ -40,7 +40,7 @@ def load_pixel_network(path: str | Path, dtype: torch.dtype = torch.float32) -> 
     return PixelNetwork(network, preconditioning)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The file's tensors by name, and this pack's own header, empty in files of others."""
     suffix = path.suffix.lower()
     if suffix == ".safetensors":

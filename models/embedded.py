@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from .adm import ADM, ADMConfig
-from .checkpoint import load_pixel_network
+from .checkpoint import load_pixel_network, read_weights
 from .pixel_network import PixelNetwork
 from .preconditioning import EDM
 
@@ -43,3 +43,8 @@ def save_embedded(network: ADM, path: Path, images: int) -> None:
     }
     tensors = {key: value.to(torch.float16).contiguous() for key, value in network.state_dict().items()}
     save_file(tensors, path, metadata={"maprps": json.dumps(header)})
+
+
+def images_seen(path: Path) -> int:
+    """How many crops a prior that `save_embedded` wrote was trained on."""
+    return read_weights(path)[1]["images"]

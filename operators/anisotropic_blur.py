@@ -11,6 +11,7 @@ from torch import Tensor
 from .base import LinearOperator
 from .blur import gaussian_taps, separable_blur
 from .convolution import Blur
+from .separable import check_boundary
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class AnisotropicGaussianBlur(Blur):
                 raise ValueError(f"A blur sigma is {sigma}: use a number of pixels above 0.")
         if not math.isfinite(self.angle):
             raise ValueError(f"The blur angle is {self.angle}: use a number of degrees.")
-        self._check_boundary()
+        check_boundary(self.boundary)
 
     def kernel(self) -> Tensor:
         offsets = torch.arange(self.size, dtype=torch.float64) - self.size // 2

@@ -74,6 +74,8 @@ class LinearOperator(Operator):
 
     linear = True
     tolerance = 1e-6  # of conjugate gradients: residual relative to the right-hand side, per image
+    cosine_gain: Tensor | None = None
+    """Eigenvalues [H, W] of an A that is diagonal in the cosine basis (`cosines`); None for any other."""
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y: [B, c, h, w] to [B, C, H, W]. Differentiable."""

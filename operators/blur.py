@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .degradation import Degradation
-from .separable import BOUNDARIES, Separable, sampling_matrix
+from .separable import Separable, check_boundary, sampling_matrix
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class GaussianBlur(Degradation):
             raise ValueError(f"The blur size is {self.size}: use an odd number of pixels, such as 61.")
         if not (self.sigma > 0 and math.isfinite(self.sigma)):
             raise ValueError(f"The blur sigma is {self.sigma}: use a number of pixels above 0.")
-        if self.boundary not in BOUNDARIES:
-            raise ValueError(f"There is no boundary {self.boundary!r}: use one of {', '.join(BOUNDARIES)}.")
+        check_boundary(self.boundary)
 
     def _build(
         self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .base import LinearOperator
 from .degradation import Degradation
-from .separable import BOUNDARIES, RCOND, Banded, reciprocal, sampling_matrix
+from .separable import RCOND, Banded, reciprocal, sampling_matrix
 
 
 class Blur(Degradation):
@@ -25,10 +25,6 @@ class Blur(Degradation):
     @abstractmethod
     def kernel(self) -> Tensor:
         """[h, w], float64, rows from top to bottom. Sums to one."""
-
-    def _check_boundary(self) -> None:
-        if self.boundary not in BOUNDARIES:
-            raise ValueError(f"There is no boundary {self.boundary!r}: use one of {', '.join(BOUNDARIES)}.")
 
     def _build(
         self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype

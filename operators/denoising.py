@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -26,6 +27,11 @@ class Denoising(Degradation):
 
 class Identity(LinearOperator):
     norm = 1.0
+
+    @cached_property
+    def cosine_gain(self) -> Tensor:
+        with torch.inference_mode(False):
+            return torch.ones(self.image_shape[1:], dtype=self.dtype, device=self.device)
 
     def _forward(self, x: Tensor) -> Tensor:
         return x

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .convolution import Blur
+from .separable import check_boundary
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class KernelBlur(Blur):
         return cls(*kernel.shape, (kernel / total).astype("<f8").tobytes(), boundary)
 
     def __post_init__(self) -> None:
-        self._check_boundary()
+        check_boundary(self.boundary)
 
     def kernel(self) -> Tensor:
         weights = np.frombuffer(self.weights, "<f8").astype(np.float64)

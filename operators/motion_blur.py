@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .convolution import Blur
 from .seeded import uniform
+from .separable import check_boundary
 
 SAMPLES = 2000  # of the path; at the greatest length of 255 px that is one every eighth of a pixel
 SHAKE = 2.0  # root mean square turn by tremor over the whole exposure, in radians
@@ -45,7 +46,7 @@ class MotionBlur(Blur):
             raise ValueError(f"The motion's angle is {self.angle}: use a number of degrees.")
         if not 0 <= self.intensity <= 1:
             raise ValueError(f"The motion's intensity is {self.intensity}: use 0 (straight) to 1 (shaky).")
-        self._check_boundary()
+        check_boundary(self.boundary)
 
     def kernel(self) -> Tensor:
         path = trajectory(self.length, self.angle, self.intensity, self.seed)

@@ -13,8 +13,16 @@ import torch
 from torch import Tensor
 
 from .base import LinearOperator
+from .cosines import cosines
 
 BOUNDARIES = ("reflect", "circular", "zero", "replicate")
+
+
+def check_boundary(boundary: str) -> None:
+    """Raises ValueError for one that there is not."""
+    if boundary not in BOUNDARIES:
+        raise ValueError(f"There is no boundary {boundary!r}: use one of {', '.join(BOUNDARIES)}.")
+
 
 # Singular values below this part of the largest count as zero in a pseudo-inverse. It is what float32 can resolve and
 # leaves A A^+ A = A well within 1e-5.
@@ -47,15 +55,31 @@ class Separable(LinearOperator):
 
     def _pinv(self, y: Tensor) -> Tensor:
         (u_v, _, v_v), (u_h, _, v_h), values = self._svd
-        return _both(v_v, _both(u_v.T, y, u_h.T) * reciprocal(values, RCOND), v_h)
+        return both_sides(v_v, both_sides(u_v.T, y, u_h.T) * reciprocal(values, RCOND), v_h)
 
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         (u_v, _, _), (u_h, _, _), values = self._svd
-        return _both(u_v, _both(u_v.T, y, u_h.T) * reciprocal(a + b * values**2, RCOND**2), u_h)
+        return both_sides(u_v, both_sides(u_v.T, y, u_h.T) * reciprocal(a + b * values**2, RCOND**2), u_h)
 
     @cached_property
     def norm(self) -> float:
         return float(self._svd[2].max())
+
+    @cached_property
+    def cosine_gain(self) -> Tensor | None:
+        """That of blurs with a symmetric kernel and mirrored borders."""
+        if self.image_shape != self.measurement_shape:
+            return None
+        gains = []
+        for matrix in (self.vertical, self.horizontal):
+            basis = cosines(len(matrix))
+            product = basis @ matrix @ basis.T
+            gain = product.diagonal()
+            if (product - gain.diag()).abs().max() > 1e-9 * gain.abs().max():
+                return None
+            gains.append(gain)
+        with torch.inference_mode(False):
+            return self._cast(torch.outer(*gains))[0]
 
     @cached_property
     def _svd(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
@@ -131,8 +155,8 @@ def _factor(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return u, s, vt.T
 
 
-def _both(left: Tensor, x: Tensor, right: Tensor) -> Tensor:
-    """left x right^T on every plane of [B, C, H, W]."""
+def both_sides(left: Tensor, x: Tensor, right: Tensor) -> Tensor:
+    """left x right^T on every plane of [B, C, H, W], one product per plane: its rounding is the same for any number."""
     planes = x.flatten(0, 1)
     n = len(planes)
     product = torch.bmm(torch.bmm(left.expand(n, -1, -1), planes), right.T.expand(n, -1, -1))

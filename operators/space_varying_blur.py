@@ -12,7 +12,7 @@ from .base import LinearOperator
 from .blur import gaussian_taps
 from .convolution import Frame, product
 from .degradation import Degradation
-from .separable import BOUNDARIES
+from .separable import check_boundary
 
 LEVELS = 5  # of kernels between centre and corner
 
@@ -35,8 +35,7 @@ class SpaceVaryingBlur(Degradation):
         for sigma in (self.sigma_center, self.sigma_corner):
             if not (sigma > 0 and math.isfinite(sigma)):
                 raise ValueError(f"A blur sigma is {sigma}: use a number of pixels above 0.")
-        if self.boundary not in BOUNDARIES:
-            raise ValueError(f"There is no boundary {self.boundary!r}: use one of {', '.join(BOUNDARIES)}.")
+        check_boundary(self.boundary)
 
     def _build(
         self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
@@ -86,6 +85,7 @@ class VaryingConvolution(LinearOperator):
         super().__init__(shape, shape, device, dtype)
         self.frame = Frame(*windows.shape[1:], *(n // 2 for n in kernels.shape[1:]), boundary, device, dtype)
         self.responses = [self.frame.response(kernel) for kernel in kernels]
+        self._conjugates = [response.conj().resolve_conj() for response in self.responses]
         self.windows = windows.to(dtype).to(device)
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -94,10 +94,8 @@ class VaryingConvolution(LinearOperator):
 
     def _adjoint(self, y: Tensor) -> Tensor:
         spectrum = self.frame.transposed_cut(y)
-        parts = zip(self.windows, self.responses, strict=True)
-        return sum(
-            window * self.frame.transposed_spectrum(product(spectrum, response.conj())) for window, response in parts
-        )
+        parts = zip(self.windows, self._conjugates, strict=True)
+        return sum(window * self.frame.transposed_spectrum(product(spectrum, conjugate)) for window, conjugate in parts)
 
     def _initial_guess(self, y: Tensor) -> Tensor:
         return y  # the pseudo-inverse would blow up the noise

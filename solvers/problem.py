@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..operators import Operator
-from .stationary import CosineBasis, cosine_gain
 
 MIN_NOISE_STD = 1e-3
 """Smallest noise std that solvers work with, in model units: below the rounding of an 8-bit picture (0.0023)."""
@@ -65,11 +63,6 @@ class Problem:
     def linear(self) -> bool:
         """Whether x -> A(D(x)) is linear, so that closed forms hold."""
         return self.operator.linear and self.decoder is identity
-
-    @cached_property
-    def cosine_gain(self) -> Tensor | None:
-        """Eigenvalues [H, W] of an operator that is diagonal in the cosine basis, else None."""
-        return cosine_gain(self.operator, CosineBasis.of(self.measurement)) if self.linear else None
 
     def residual(self, x: Tensor) -> Tensor:
         """y - A(D(x)), zero where nothing was measured. [B, c, h, w]. Differentiable."""

@@ -43,8 +43,8 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
     if not problem.linear:
         return _gauss_newton(problem, center, covariance)
     operator, noise_variance = problem.operator, problem.noise_std**2
-    if problem.cosine_gain is not None:
-        gain, basis = problem.cosine_gain, covariance.basis
+    if operator.cosine_gain is not None:
+        gain, basis = operator.cosine_gain, covariance.basis
         shrink = covariance.power * gain / (noise_variance + gain**2 * covariance.power)
         return center + basis.inverse(shrink * basis.transform(problem.residual(center)))
 

@@ -9,9 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..operators.base import LinearOperator
-from ..operators.denoising import Identity
-from ..operators.separable import Separable
+from ..operators.cosines import cosines
+from ..operators.separable import both_sides
 
 KNOTS_PER_OCTAVE = 2
 
@@ -20,7 +19,7 @@ class CosineBasis:
     """The orthonormal cosine transform (DCT-II) of planes of height x width."""
 
     def __init__(self, height: int, width: int, dtype: torch.dtype, device: torch.device):
-        self.vertical, self.horizontal = (_cosines(n).to(dtype).to(device) for n in (height, width))
+        self.vertical, self.horizontal = (cosines(n).to(dtype).to(device) for n in (height, width))
         rows = torch.arange(height, device=device)[:, None] / height
         columns = torch.arange(width, device=device) / width
         self.radius = torch.hypot(rows, columns) * max(height, width)
@@ -32,10 +31,10 @@ class CosineBasis:
         return _basis(*x.shape[-2:], x.dtype, x.device)
 
     def transform(self, x: Tensor) -> Tensor:
-        return _both(self.vertical, x, self.horizontal)
+        return both_sides(self.vertical, x, self.horizontal)
 
     def inverse(self, modes: Tensor) -> Tensor:
-        return _both(self.vertical.T, modes, self.horizontal.T)
+        return both_sides(self.vertical.T, modes, self.horizontal.T)
 
 
 @lru_cache(maxsize=2)
@@ -59,24 +58,6 @@ class Stationary:
     def variance(self) -> Tensor:
         """Variance of a pixel, on average over the image, [B, 1, 1, 1]."""
         return self.power.mean((1, 2, 3), keepdim=True)
-
-
-def cosine_gain(operator: LinearOperator, basis: CosineBasis) -> Tensor | None:
-    """Eigenvalues [H, W] of an A that is diagonal in the cosine basis, as blurs with a symmetric kernel and mirrored
-    borders are; None for any other."""
-    if isinstance(operator, Identity):
-        return torch.ones_like(basis.radius, dtype=basis.vertical.dtype)
-    if not isinstance(operator, Separable) or operator.image_shape != operator.measurement_shape:
-        return None
-    gains = []
-    for matrix in (operator.vertical, operator.horizontal):
-        cosines = _cosines(len(matrix))
-        product = cosines @ matrix @ cosines.T
-        gain = product.diagonal()
-        if (product - gain.diag()).abs().max() > 1e-9 * gain.abs().max():
-            return None
-        gains.append(gain)
-    return torch.outer(*gains).to(basis.vertical.dtype).to(basis.vertical.device)
 
 
 def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationary:
@@ -104,18 +85,3 @@ def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationar
     lower = position.floor().long().clamp_max(last - 1)
     power = torch.lerp(gain[:, lower], gain[:, lower + 1], position - lower)
     return Stationary(basis, sigma**2 * power[:, None])
-
-
-def _cosines(size: int) -> Tensor:
-    """[size, size], orthogonal, float64; row k has k half periods."""
-    index = torch.arange(size, dtype=torch.float64)
-    cosines = torch.cos(math.pi / size * index[:, None] * (index + 0.5)) * math.sqrt(2 / size)
-    cosines[0] /= math.sqrt(2)
-    return cosines
-
-
-def _both(left: Tensor, x: Tensor, right: Tensor) -> Tensor:
-    """left x right^T, one product per plane: its rounding is the same for any number of planes."""
-    planes = x.flatten(0, 1)
-    count = len(planes)
-    return torch.bmm(torch.bmm(left.expand(count, -1, -1), planes), right.T.expand(count, -1, -1)).view_as(x)

@@ -98,8 +98,6 @@ def measure(task: str, method: str, arguments: argparse.Namespace) -> tuple[int,
         before = peak(device)
         restore()
         memory = peak(device) - before
-        denoise.calls = 0
-        restore()
         calls = denoise.calls
         ours, theirs = [], []
         for _ in range(arguments.rounds):

@@ -22,14 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from pack import load_pack
-from safetensors import safe_open
 from torch import Tensor, nn
 
 load_pack()
 
 from maprps.models import load_pixel_network  # noqa: E402
 from maprps.models.adm import ADM  # noqa: E402
-from maprps.models.embedded import CONFIG, PRECONDITIONING, save_embedded  # noqa: E402
+from maprps.models.embedded import CONFIG, PRECONDITIONING, images_seen, save_embedded  # noqa: E402
 
 CROP = 64
 BATCH = 32
@@ -119,8 +118,7 @@ class Training:
         self.seen_before = 0  # images, by the prior that the run started from
         if start_from:
             self.model.load_state_dict(load_pixel_network(start_from).network.state_dict())
-            with safe_open(start_from, "pt") as file:
-                self.seen_before = json.loads(file.metadata()["maprps"])["images"]
+            self.seen_before = images_seen(start_from)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.steps = torch.zeros((), dtype=torch.int64)
         self.optimizer_states = None

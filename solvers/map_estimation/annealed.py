@@ -42,21 +42,22 @@ class Annealed:
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
     ) -> Estimate:
-        x = start
+        x = previous = start
         active = torch.ones_like(norm(start), dtype=torch.bool)
-        moved = torch.zeros_like(start)
         change = torch.zeros_like(norm(start))
         calls = 0
         for calls, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
-            mapped = fixed_point_step(problem, denoise, x + self.momentum * moved, sigma)
-            if calls > 1:  # what the start holds between the measured parts is a guess, not a direction to go on in
-                moved = unmeasured(problem, mapped - x)
+            ahead = x
+            if calls > 2:  # the first change is from a guess, which is no direction to go on in
+                ahead = x + self.momentum * unmeasured(problem, x - previous)
+            mapped = fixed_point_step(problem, denoise, ahead, sigma)
+            if calls > 1:
                 active = active & (problem.relative_residual(mapped) <= self.discrepancy).view_as(active)
             if not active.any():
                 callback(self.steps, self.steps, x)
                 break
             change = torch.where(active, norm(mapped - x) / norm(mapped), change)
-            x = torch.where(active, mapped, x)
+            previous, x = x, torch.where(active, mapped, x)
             callback(calls, self.steps, x)
         return Estimate(x, calls, problem.relative_residual(x), change.flatten())
 

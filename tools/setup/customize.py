@@ -80,13 +80,14 @@ def use_numbers(
         return
     sampling = [node for node in prompt.values() if node["class_type"] == _SAMPLING]
     traversals = [node for node in prompt.values() if node["class_type"] == _TRAVERSAL]
-    if not traversals and len(sampling) != len(renoise):
+    if traversals:
+        for node in traversals:
+            _set(node, "levels", ", ".join(f"{level:g}" for level in renoise))
+        return
+    if len(sampling) != len(renoise):
         raise Problem(f"This workflow has {len(sampling)} sampling nodes, but --renoise gives {len(renoise)} levels.")
-    for node in traversals:
-        _set(node, "levels", ", ".join(f"{level:g}" for level in renoise))
-    if not traversals:
-        for node, level in zip(sampling, renoise, strict=True):
-            _set(node, "renoise", level)
+    for node, level in zip(sampling, renoise, strict=True):
+        _set(node, "renoise", level)
 
 
 def load_image(prompt: dict) -> dict:
