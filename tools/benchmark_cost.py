@@ -6,7 +6,7 @@
 Every line is a process of its own, in which the restoration and as many bare calls of the denoiser take turns; the
 ratio is that of their medians. Memory is the peak of the restoration over the peak of one bare call: allocated on the
 GPU, resident in the process on the CPU (Linux and macOS). The guidance terms that differentiate through the model do
-more than call it; their ratio shows what their gradients cost.
+more than call it; their ratio shows what their gradients cost. The tasks are those of study_estimators.py.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pathlib import Path
 
 import torch
 from pack import load_pack
+from study_estimators import task
 
 load_pack()
 
 from maprps.models import load_embedded, load_pixel_network  # noqa: E402
-from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution, model_units  # noqa: E402
+from maprps.operators import model_units  # noqa: E402
 from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, PiGDM, Proximal  # noqa: E402
 from maprps.solvers.map_estimation import Annealed  # noqa: E402
 from maprps.solvers.noise import Noise  # noqa: E402
@@ -44,12 +45,6 @@ GUIDANCE = {
 }
 
 
-def degradation(task: str, size: int):
-    if task == "inpainting":
-        return Inpainting.from_mask(torch.rand(size, size, generator=torch.Generator().manual_seed(0)) < 0.5)
-    return {"sr": SuperResolution(4), "deblur": GaussianBlur(61, 3.0), "denoising": Denoising()}[task]
-
-
 class Counted:
     """A denoiser that counts its calls."""
 
@@ -62,7 +57,7 @@ class Counted:
         return self.denoise(x, sigma)
 
 
-def measure(task: str, method: str, arguments: argparse.Namespace) -> tuple[int, float, float, float]:
+def measure(name: str, method: str, arguments: argparse.Namespace) -> tuple[int, float, float, float]:
     """Calls, seconds of the restoration, seconds of as many bare calls, and MiB of its peak over that of one call."""
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
@@ -71,8 +66,9 @@ def measure(task: str, method: str, arguments: argparse.Namespace) -> tuple[int,
     denoise = Counted(network)
     size = arguments.size
     truth = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-    operator = degradation(task, size).build(3, size, size, device)
-    operator, y, noise_std = model_units(operator, operator(truth), 0.02)
+    degradation, noise_std, _ = task(name, size)
+    operator = degradation.build(3, size, size, device)
+    operator, y, noise_std = model_units(operator, operator(truth), noise_std)
     problem = Problem(operator, y, noise_std)
     start = operator.initial_guess(y)
     bare = per_image(1.0, start)
@@ -126,12 +122,12 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["fast", *GUIDANCE])
     arguments = parser.parse_args()
     print(f"{'task':10s} {'method':20s} calls   time   bare  ratio  memory over one call, MiB")
-    for task in arguments.tasks:
+    for name in arguments.tasks:
         for method in arguments.methods:
             with get_context("spawn").Pool(1) as pool:
-                calls, ours, bare, memory = pool.apply(measure, (task, method, arguments))
+                calls, ours, bare, memory = pool.apply(measure, (name, method, arguments))
             print(
-                f"{task:10s} {method:20s} {calls:5d} {ours:6.2f} {bare:6.2f} {ours / bare:6.2f} {memory:7.0f}",
+                f"{name:10s} {method:20s} {calls:5d} {ours:6.2f} {bare:6.2f} {ours / bare:6.2f} {memory:7.0f}",
                 flush=True,
             )
 
