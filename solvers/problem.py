@@ -47,14 +47,16 @@ def identity(x: Tensor) -> Tensor:
 class Problem:
     """y = A(D(x)) + noise_std * n.
 
-    measurement: y [B, c, h, w]; decoder: D, from what the denoiser works on to pixels. The noise std is floored at
-    MIN_NOISE_STD, which keeps every solve well posed.
+    measurement: y [B, c, h, w]; decoder: D, from what the denoiser works on to pixels; encoder: E, from pixels in
+    [-1, 1] back to that, an approximate inverse of D, differentiable, for the terms that ask for one. The noise std is
+    floored at MIN_NOISE_STD, which keeps every solve well posed.
     """
 
     operator: Operator
     measurement: Tensor
     noise_std: float
     decoder: Callable[[Tensor], Tensor] = identity
+    encoder: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "noise_std", max(self.noise_std, MIN_NOISE_STD))

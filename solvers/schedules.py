@@ -14,6 +14,14 @@ def ddpm_sigmas(steps: int = 1000, beta_start: float = 1e-4, beta_end: float = 2
     return ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
 
 
+def stable_diffusion_sigmas(steps: int = 1000, beta_start: float = 8.5e-4, beta_end: float = 1.2e-2) -> Tensor:
+    """The schedule of latent diffusion (Rombach et al. 2022), evenly spaced roots of beta; the ends are those of Stable
+    Diffusion. [steps], ascending, float64."""
+    betas = torch.linspace(beta_start**0.5, beta_end**0.5, steps, dtype=torch.float64) ** 2
+    alphas_cumprod = (1 - betas).cumprod(0)
+    return ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
+
+
 def alpha_bar(sigma: float) -> float:
     """ab for a sigma: 1 / (1 + sigma^2)."""
     return 1 / (1 + sigma**2)

@@ -54,6 +54,10 @@ class Stationary:
         """The covariance times x, [B, C, H, W]."""
         return self.basis.inverse(self.power * self.basis.transform(x))
 
+    def root(self, x: Tensor) -> Tensor:
+        """The symmetric square root of the covariance times x, [B, C, H, W]."""
+        return self.basis.inverse(self.power.sqrt() * self.basis.transform(x))
+
     @property
     def variance(self) -> Tensor:
         """Variance of a pixel, on average over the image, [B, 1, 1, 1]."""

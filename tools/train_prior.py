@@ -3,26 +3,18 @@
     python tools/train_prior.py --store DIR --run DIR --hours 5            # starts, or resumes where it stopped
     python tools/train_prior.py --store DIR --run DIR --anneal-minutes 40  # learning rate to zero, then export
 
-The loss is that of EDM (Karras et al. 2022, eq. 8) with its preconditioning; weights are averaged with the power-law
-profile of Karras et al. 2024 (sigma_rel = 0.05). The learning rate stays constant until the anneal, so a run can go on
-for as many days as there are; the anneal is a branch that leaves the checkpoint as it was. With --workers, that many
-single-threaded processes update shared weights without locks (Niu et al. 2011, "Hogwild!"): on a CPU whose cores others
-use too, none waits for another.
+The loss is that of EDM (Karras et al. 2022, eq. 8) with its preconditioning; training.py has the rest.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import time
-from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import torch
 from pack import load_pack
 from torch import Tensor, nn
+from training import Photos, Training, add_arguments, train
 
 load_pack()
 
@@ -32,67 +24,7 @@ from maprps.models.embedded import CONFIG, PRECONDITIONING, images_seen, save_em
 
 CROP = 64
 BATCH = 32
-LEARNING_RATE = 1e-3
-MUON_LEARNING_RATE = 0.02
-WARMUP_STEPS = 300
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = -1.2, 1.3
-EMA_EXPONENT = 16.97  # sigma_rel = 0.05
-
-
-class Photos:
-    """Random crops, flipped and turned, of every photo at every stored scale, as [-1, 1] float tensors."""
-
-    def __init__(self, store: Path, seed: int):
-        self.pixels = np.memmap(store / "train.bin", dtype=np.uint8, mode="r")
-        images = [i for i in json.loads((store / "train.json").read_text()) if min(i["height"], i["width"]) >= CROP]
-        self.images = images
-        areas = np.array([i["height"] * i["width"] for i in images], dtype=np.float64)
-        self.weights = np.sqrt(areas) / np.sqrt(areas).sum()
-        self.random = np.random.default_rng(seed)
-
-    def batch(self) -> Tensor:
-        crops = np.empty((BATCH, CROP, CROP, 3), dtype=np.uint8)
-        for n, index in enumerate(self.random.choice(len(self.images), BATCH, p=self.weights)):
-            image = self.images[index]
-            height, width, offset = image["height"], image["width"], image["offset"]
-            top = self.random.integers(height - CROP + 1)
-            left = self.random.integers(width - CROP + 1)
-            rows = self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
-            crop = rows[top : top + CROP, left : left + CROP]
-            crop = np.rot90(crop, self.random.integers(4))
-            crops[n] = crop[:, ::-1] if self.random.random() < 0.5 else crop
-        return torch.from_numpy(crops).movedim(-1, 1).float().div_(127.5).sub_(1)
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalized by Newton-Schulz (Jordan et al. 2024), for convolution and linear weights."""
-
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
-    ):
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            for p in group["params"]:
-                state = self.state[p]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(p)
-                buffer = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
-                update = orthogonalize(update) * max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(p), alpha=-group["lr"])
-
-
-def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.T if tall else x
 
 
 def loss_of(model: nn.Module, clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -107,128 +39,27 @@ def loss_of(model: nn.Module, clean: Tensor, generator: torch.Generator) -> Tens
     return (raw - target).square().mean()
 
 
-class Training:
-    """One worker's view: weights and step counter are shared between workers, optimizers are each one's own."""
-
-    def __init__(self, run: Path, store: Path, device: str, start_from: Path | None = None):
-        self.run, self.store, self.device = run, store, device
-        torch.manual_seed(0)
-        self.model = ADM(CONFIG).to(device, memory_format=torch.channels_last)
-        nn.init.zeros_(self.model.out[2].weight)
-        self.seen_before = 0  # images, by the prior that the run started from
-        if start_from:
-            self.model.load_state_dict(load_pixel_network(start_from).network.state_dict())
-            self.seen_before = images_seen(start_from)
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.steps = torch.zeros((), dtype=torch.int64)
-        self.optimizer_states = None
-        path = run / "checkpoint.pt"
-        if path.exists():
-            state = torch.load(path, map_location=device, weights_only=True)
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer_states = state["optimizers"]
-            self.steps.fill_(state["step"])
-            self.seen_before = state["seen_before"]
-
-    def share(self) -> None:
-        self.model.share_memory()
-        self.steps.share_memory_()
-
-    def work(self, worker: int, workers: int, seconds: float, anneal: bool) -> None:
-        """Train for `seconds`; worker 0 averages, logs and saves."""
-        if workers > 1:
-            torch.set_num_threads(1)
-        optimizers = self._optimizers()
-        seed = int(self.steps) * workers + worker
-        photos, generator = Photos(self.store, seed), torch.Generator().manual_seed(seed)
-        start, first, losses = time.time(), int(self.steps), []
-        last_log = last_save = start
-        while (elapsed := time.time() - start) < seconds:
-            rate = 1 - elapsed / seconds if anneal else min(1.0, (int(self.steps) + 1) / WARMUP_STEPS)
-            for optimizer, base in zip(optimizers, (MUON_LEARNING_RATE, LEARNING_RATE), strict=True):
-                optimizer.param_groups[0]["lr"] = base * rate
-            loss = loss_of(self.model, photos.batch().to(self.device), generator)
-            self.model.zero_grad()
-            loss.backward()
-            for optimizer in optimizers:
-                optimizer.step()
-            self.steps += 1
-            if worker:
-                continue
-            losses.append(loss.item())
-            now, step = time.time(), int(self.steps)
-            self._average(8 * (step - first) if anneal else step, workers)
-            if now - last_log > 60:
-                speed = (step - first) * BATCH / (now - start)
-                print(f"step {step} loss {np.mean(losses):.4f} images/s {speed:.1f} rate {rate:.3f}", flush=True)
-                last_log, losses = now, []
-            if not anneal and (now - last_save > 300 or now - start > seconds):
-                self._save(optimizers)
-                last_save = now
-
-    def _optimizers(self) -> list[torch.optim.Optimizer]:
-        named = list(self.model.named_parameters())
-        hidden = [p for n, p in named if p.ndim >= 2 and not n.startswith(("out.", "input_blocks.0."))]
-        others = [p for n, p in named if not any(p is h for h in hidden)]
-        optimizers = [
-            Muon(hidden, MUON_LEARNING_RATE, weight_decay=0.01),
-            torch.optim.AdamW(others, LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.0),
-        ]
-        if self.optimizer_states:
-            for optimizer, state in zip(optimizers, self.optimizer_states, strict=True):
-                optimizer.load_state_dict(state)
-        return optimizers
-
-    def _average(self, step: int, workers: int) -> None:
-        """Worker 0 averages once while all workers together make about `workers` steps."""
-        decay = (1 - workers / max(step, workers)) ** (EMA_EXPONENT + 1)
-        for mean, p in zip(self.average.parameters(), self.model.parameters(), strict=True):
-            mean.lerp_(p.detach(), 1 - decay)
-
-    def _save(self, optimizers: list[torch.optim.Optimizer]) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizers": [o.state_dict() for o in optimizers],
-            "step": int(self.steps),
-            "seen_before": self.seen_before,
-        }
-        torch.save(state, self.run / "checkpoint.tmp")
-        (self.run / "checkpoint.tmp").replace(self.run / "checkpoint.pt")
-
-
-def run_workers(training: Training, workers: int, seconds: float, anneal: bool) -> None:
-    """The calling process is worker 0."""
-    training.share()
-    context = torch.multiprocessing.get_context("fork")
-    others = [
-        context.Process(target=training.work, args=(n, workers, seconds, anneal), daemon=True)
-        for n in range(1, workers)
-    ]
-    for process in others:
-        process.start()
-    training.work(0, workers, seconds, anneal)
-    for process in others:
-        process.join()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="folder with train.bin and train.json")
-    parser.add_argument("--run", type=Path, required=True, help="folder for the checkpoint and the export")
-    parser.add_argument("--hours", type=float, default=0.0)
-    parser.add_argument("--anneal-minutes", type=float, default=0.0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=1)
+    add_arguments(parser)
     parser.add_argument("--start-from", type=Path, help="an exported prior, where the run has no checkpoint of its own")
     arguments = parser.parse_args()
-    arguments.run.mkdir(parents=True, exist_ok=True)
-    training = Training(arguments.run, arguments.store, arguments.device, arguments.start_from)
-    if arguments.hours:
-        run_workers(training, arguments.workers, arguments.hours * 3600, anneal=False)
-    if arguments.anneal_minutes:
-        run_workers(training, arguments.workers, arguments.anneal_minutes * 60, anneal=True)
+    torch.manual_seed(0)
+    model, seen_before = ADM(CONFIG), 0
+    nn.init.zeros_(model.out[2].weight)
+    if arguments.start_from:
+        model.load_state_dict(load_pixel_network(arguments.start_from).network.state_dict())
+        seen_before = images_seen(arguments.start_from)
+    training = Training(
+        arguments.run,
+        model,
+        loss_of,
+        lambda seed: Photos(arguments.store, CROP, BATCH, seed),
+        ("out.", "input_blocks.0."),
+        arguments.device,
+        seen_before,
+    )
+    train(training, arguments)
     images = training.seen_before + int(training.steps) * BATCH
     save_embedded(training.average, arguments.run / "prior.safetensors", images)
     print(f"exported {arguments.run / 'prior.safetensors'} after {images} images")

@@ -39,6 +39,11 @@ class DPS:
         if self.scale is None:
             return Guided(denoised.detach() - (sigma / problem.noise_std) ** 2 * gradient)
         length = norm(residual.detach()).clamp_min(torch.finfo(x.dtype).tiny)
-        advance = 1 - (next_sigma / sigma) ** 2
-        step = self.scale / (math.sqrt(alpha_bar(sigma) * alpha_bar(next_sigma)) * advance)
-        return Guided(denoised.detach() - step * gradient / length)
+        step = self.scale / math.sqrt(alpha_bar(sigma)) * gradient / length
+        return Guided(moved(denoised.detach(), step, sigma, next_sigma))
+
+
+def moved(denoised: Tensor, step: Tensor, sigma: float, next_sigma: float) -> Tensor:
+    """The denoised image that makes an ancestral step end in x_t-1 - step where `denoised` makes it end in x_t-1."""
+    advance = 1 - (next_sigma / sigma) ** 2
+    return denoised - step / (math.sqrt(alpha_bar(next_sigma)) * advance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -27,6 +27,23 @@ class Guidance(Protocol):
     differentiates: ClassVar[bool]
 
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided: ...
+
+
+@runtime_checkable
+class GuidanceWithHistory(Protocol):
+    """The settings of a guidance term that remembers earlier steps, shared as they are between runs.
+
+    begin: the term for one run, its history empty. Whoever runs a sampler calls `begin`, once for every run.
+    """
+
+    differentiates: ClassVar[bool]
+
+    def begin(self) -> Guidance: ...
+
+
+def begin(guidance: Guidance | GuidanceWithHistory) -> Guidance:
+    """The term for one run."""
+    return guidance.begin() if isinstance(guidance, GuidanceWithHistory) else guidance
 
 
 def denoise_with_graph(denoise: Denoiser, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:

@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from ..krylov import gmres
-from ..problem import Denoiser, Problem
+from ..problem import Denoiser, Problem, norm
 from ..stationary import denoising_covariance
 from .guidance import Guided, denoise_with_graph
+
+DIFFERENCE = 1e-2  # of the image's norm; networks' kernels seldom know forward derivatives, so these are differences
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,19 @@ class MMPS:
         def measure(z: Tensor) -> Tensor:
             return problem.operator.keep(problem.operator(problem.decoder(z)))
 
-        _, pull = torch.func.vjp(measure, center)
+        with torch.enable_grad():
+            measured = measure(denoised)
 
         def covariance(weights: Tensor) -> Tensor:
             """Cov[x0 | x] A^T weights."""
-            (gradient,) = torch.autograd.grad(denoised, leaf, pull(weights)[0], retain_graph=True)
+            (gradient,) = torch.autograd.grad(measured, leaf, weights, retain_graph=True)
             return sigma**2 * gradient
 
         def push(v: Tensor) -> Tensor:
             if problem.linear:
                 return measure(v)
-            return torch.func.jvp(measure, (center,), (v,))[1]
+            reach = DIFFERENCE * norm(center) / norm(v).clamp_min(torch.finfo(v.dtype).tiny)
+            return (measure(center + reach * v) - measure(center - reach * v)) / (2 * reach)
 
         def precondition(u: Tensor) -> Tensor:
             # The inverse for a covariance that is a multiple of I: a good one, and it costs no Jacobian product.

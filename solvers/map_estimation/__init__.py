@@ -4,6 +4,6 @@ from .accelerated import Accelerated
 from .annealed import Annealed
 from .estimate import Estimate, Method
 from .paper import Paper
-from .presets import PIXEL, PRINCIPLED
+from .presets import FFHQ_LDM, PIXEL, PRINCIPLED, SD15
 
-__all__ = ["PIXEL", "PRINCIPLED", "Accelerated", "Annealed", "Estimate", "Method", "Paper"]
+__all__ = ["FFHQ_LDM", "PIXEL", "PRINCIPLED", "SD15", "Accelerated", "Annealed", "Estimate", "Method", "Paper"]

@@ -45,14 +45,17 @@ class Annealed:
         x = previous = start
         active = torch.ones_like(norm(start), dtype=torch.bool)
         change = torch.zeros_like(norm(start))
+        least = torch.full((len(start),), torch.inf, device=start.device)
         calls = 0
         for calls, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
             ahead = x
             if calls > 2:  # the first change is from a guess, which is no direction to go on in
-                ahead = x + self.momentum * unmeasured(problem, x - previous)
+                ahead = x + self.momentum * unmeasured(problem, x, x - previous)
             mapped = fixed_point_step(problem, denoise, ahead, sigma)
+            residual = problem.relative_residual(mapped)
             if calls > 1:
-                active = active & (problem.relative_residual(mapped) <= self.discrepancy).view_as(active)
+                active = active & (residual <= self.discrepancy * least.clamp_min(1)).view_as(active)
+            least = torch.minimum(least, residual)
             if not active.any():
                 callback(self.steps, self.steps, x)
                 break
@@ -64,14 +67,16 @@ class Annealed:
 
 def fixed_point_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:
     """One denoiser call and the proximal step of the same sigma."""
-    return proximal(problem, denoise(x, per_image(sigma, x)), sigma**2)
+    return proximal(problem, denoise(x, per_image(sigma, x)), sigma**2, start=x)
 
 
-def unmeasured(problem: Problem, step: Tensor) -> Tensor:
-    """The part of a step that the measurement leaves free: its mean given A step = 0 + s n, for a step ~ N(step, I).
+def unmeasured(problem: Problem, x: Tensor, step: Tensor) -> Tensor:
+    """The part of a step from x that the measurement leaves free.
 
-    Zero for problems that are not linear, where that part changes from place to place.
+    Its mean given A(D(x + step)) = A(D(x)) + s n, for a step ~ N(step, I); most probable value where A(D(.)) is not
+    linear.
     """
-    if not problem.linear:
-        return torch.zeros_like(step)
-    return proximal(replace(problem, measurement=torch.zeros_like(problem.measurement)), step, 1.0)
+    if problem.linear:
+        return proximal(replace(problem, measurement=torch.zeros_like(problem.measurement)), step, 1.0)
+    unchanged = replace(problem, measurement=problem.operator.keep(problem.operator(problem.decoder(x))))
+    return proximal(unchanged, x + step, 1.0, start=x) - x

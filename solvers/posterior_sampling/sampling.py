@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from ..guidance import Guidance, Guided
+from ..guidance import Guidance, GuidanceWithHistory, Guided, begin
 from ..noise import Noise
 from ..problem import Callback, Denoiser, Problem
 
@@ -16,7 +16,7 @@ Sampler = Callable[[Callable[[Tensor, float, float], Guided], Tensor, Sequence[f
 def renoised_posterior_sampling(
     problem: Problem,
     denoise: Denoiser,
-    guidance: Guidance,
+    guidance: Guidance | GuidanceWithHistory,
     sampler: Sampler,
     estimate: Tensor,
     sigmas: Sequence[float],
@@ -31,8 +31,9 @@ def renoised_posterior_sampling(
     if sigmas[0] == 0:
         return estimate
     x = estimate + sigmas[0] * noise.like(estimate)
+    term = begin(guidance)
 
     def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        return guidance(problem, denoise, x, sigma, next_sigma)
+        return term(problem, denoise, x, sigma, next_sigma)
 
     return sampler(guided, x, sigmas, noise, callback)

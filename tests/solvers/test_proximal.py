@@ -134,13 +134,8 @@ def test_nonlinear_step_is_the_minimizer(name, variance):
 
 @pytest.fixture
 def many_iterations(monkeypatch):
-    for name, value in {
-        "GAUSS_NEWTON_STEPS": 50,
-        "GAUSS_NEWTON_TOLERANCE": 0.0,
-        "KRYLOV_TOLERANCE": 1e-6,
-        "KRYLOV_ITERATIONS": 200,
-    }.items():
-        monkeypatch.setattr(proximal_module, name, value)
+    monkeypatch.setattr(proximal_module, "DESCENT_EVALUATIONS", 500)
+    monkeypatch.setattr(proximal_module, "DESCENT_TOLERANCE", 0.0)
 
 
 def test_nonlinear_optimality_condition(many_iterations):
