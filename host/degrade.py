@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..operators import Degradation
 from ..solvers.noise import Noise
-from .pixel import to_channels_first
+from .pixel import measured_channels, to_channels_first
 
 NOISE_STAGE = 0
 
@@ -33,8 +33,8 @@ def residual_in_noise(
     if noise_std <= 0:
         raise ValueError("Residual / noise needs the noise_std of the measurement, above 0.")
     x = to_channels_first(image)
-    y = to_channels_first(measurement).expand(len(x), -1, -1, -1)
     operator = degradation.build(*x.shape[1:])
+    y = measured_channels(measurement, operator).expand(len(x), -1, -1, -1)
     residual = operator.keep(y - operator(x)) / noise_std
     ratio = (residual.square().flatten(1).sum(1) / operator.measured).sqrt()
     measured = operator.keep(y.new_ones(1, *operator.measurement_shape)).expand_as(residual) != 0

@@ -7,6 +7,8 @@ import torch
 from comfy.model_management import throw_exception_if_processing_interrupted
 from torch import Tensor
 
+from .gradients import with_own_skips
+
 
 class HostDenoiser:
     """Wraps what the host hands to a sampler, with conditioning, guidance scale, LoRA and patches applied.
@@ -16,10 +18,10 @@ class HostDenoiser:
     """
 
     def __init__(self, guider, model_options: dict, seed: int):
-        self.guider, self.model_options, self.seed = guider, model_options, seed
-        sampling = guider.inner_model.model_sampling
-        self.flow = isinstance(sampling, comfy.model_sampling.CONST)
-        self.sigma_min, self.sigma_max = sigma_range(sampling)
+        self.guider, self.model_options, self.seed = guider, with_own_skips(model_options), seed
+        self.sampling = guider.inner_model.model_sampling
+        self.flow = isinstance(self.sampling, comfy.model_sampling.CONST)
+        self.sigma_min, self.sigma_max = sigma_range(self.sampling)
         self.calls = 0
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:

@@ -7,9 +7,14 @@ Replacing each by a clone, one at a time, makes them ordinary without a second c
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import comfy.conds
+import comfy.hooks
+import comfy.model_management
+import comfy.model_patcher
 import torch
 from torch import nn
 
@@ -17,31 +22,115 @@ _FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 @contextmanager
-def differentiable(module: nn.Module) -> Iterator[None]:
-    """Leaves inference mode, with module's weights fit for a backward pass to its inputs.
+def differentiable(*modules: nn.Module) -> Iterator[None]:
+    """Leaves inference mode, with the modules' weights fit for a backward pass to their inputs.
 
     Raises ValueError for quantized weights, which have no gradient.
     """
+    for module in modules:
+        _check_floating(module)
+    with torch.inference_mode(False), _kernels_with_backward():
+        for module in modules:
+            _make_ordinary(module)
+        yield
+
+
+def attached_modules(guider) -> list[nn.Module]:
+    """What runs beside the guider's model while it samples: ControlNets, and models that GLIGEN and hooks bring.
+
+    Raises ValueError where a newer host may evict their weights before the backward pass (its DynamicVRAM), and for
+    prompts with different LoRA hooks, between which the host swaps the weights that the backward pass would need.
+    """
+    entries = [entry for conds in guider.conds.values() for entry in conds]
+    if len({_weight_hooks(entry) for entry in entries}) > 1:
+        raise ValueError(
+            "The positive and negative prompts have different LoRA hooks, through which there are no gradients: give "
+            "all of them the same hooks, load the LoRA with 'Load LoRA', or choose a method without gradients."
+        )
+    for patcher in (guider.model_patcher, *guider.loaded_models):
+        if hasattr(patcher, "is_dynamic") and patcher.is_dynamic():
+            raise ValueError(
+                f"DynamicVRAM may evict {type(patcher.model).__name__} before gradients pass through it: start ComfyUI "
+                "with --disable-dynamic-vram, or choose a method without gradients."
+            )
+    modules = [patcher.model for patcher in guider.loaded_models]
+    for entry in entries:
+        control = entry.get("control")
+        while control is not None:  # a control LoRA makes its network when sampling starts, outside loaded_models
+            modules += [value for value in vars(control).values() if isinstance(value, nn.Module)]
+            control = control.previous_controlnet
+    return modules
+
+
+def with_resident_weights(model):
+    """A MODEL like this one whose weights stay where they are between forward and backward pass.
+
+    Newer hosts' DynamicVRAM may evict them; there this loads the model's file again. Raises ValueError where the host
+    does not know the file, because a loader outside the host made the model.
+    """
+    if "disable_dynamic" not in inspect.signature(model.clone).parameters:
+        return model
+    try:
+        return model.clone(disable_dynamic=True)
+    except RuntimeError as error:
+        raise ValueError(
+            "DynamicVRAM may evict this model's weights before its gradients are taken, and ComfyUI does not know how "
+            "to load them otherwise: start ComfyUI with --disable-dynamic-vram, or choose a method without gradients."
+        ) from error
+
+
+def with_own_skips(model_options: dict) -> dict:
+    """The next block of a UNet gets a copy of each skip, for the host adds a ControlNet's output to the skip in place.
+
+    Without, autograd refuses the backward pass.
+    """
+    options = comfy.model_patcher.create_model_options_clone(model_options)
+    patches = options.setdefault("transformer_options", {}).setdefault("patches", {})
+    patches.setdefault("input_block_patch_after_skip", []).append(lambda skip, _: skip.clone())
+    return options
+
+
+def ordinary_conditioning(conds: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """The guider's processed conditioning with inference tensors cloned. Call outside inference mode."""
+    return {key: [_cloned(entry) for entry in entries] for key, entries in conds.items()}
+
+
+def _check_floating(module: nn.Module) -> None:
     for name, parameter in module.named_parameters():
         if parameter.dtype not in _FLOATS:
             raise ValueError(
                 f"This model's weights are quantized ({name} is {parameter.dtype}), so it has no gradients: choose the "
                 "guidance 'proximal', which needs none, or load the model with fp16 weights."
             )
-    with torch.inference_mode(False):
-        for child in module.modules():
-            for name, parameter in child._parameters.items():
-                if parameter is not None and (parameter.is_inference() or parameter.requires_grad):
-                    child._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
-            for name, buffer in child._buffers.items():
-                if buffer is not None and buffer.is_inference():
-                    child._buffers[name] = buffer.clone()
+
+
+def _make_ordinary(module: nn.Module) -> None:
+    for child in module.modules():
+        for name, parameter in child._parameters.items():
+            if parameter is None or parameter.is_pinned():  # the host's, which it copies to the GPU for every use
+                continue
+            if parameter.is_inference() or parameter.requires_grad:
+                child._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
+        for name, buffer in child._buffers.items():
+            if buffer is not None and buffer.is_inference():
+                child._buffers[name] = buffer.clone()
+
+
+@contextmanager
+def _kernels_with_backward() -> Iterator[None]:
+    """Newer hosts compute rotary embeddings by kernels without a backward pass unless told that they train."""
+    management = comfy.model_management
+    before = getattr(management, "in_training", False)
+    management.in_training = True
+    try:
         yield
+    finally:
+        management.in_training = before
 
 
-def ordinary_conditioning(conds: dict[str, list[dict]]) -> dict[str, list[dict]]:
-    """The guider's processed conditioning with inference tensors cloned. Call outside inference mode."""
-    return {key: [_cloned(entry) for entry in entries] for key, entries in conds.items()}
+def _weight_hooks(entry: dict) -> frozenset:
+    hooks = entry.get("hooks")
+    return frozenset(hooks.get_type(comfy.hooks.EnumHookType.Weight) if hooks else ())
 
 
 def _cloned(value: object) -> object:
@@ -51,7 +140,7 @@ def _cloned(value: object) -> object:
         return {key: _cloned(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_cloned(entry) for entry in value]
-    if isinstance(getattr(value, "cond", None), torch.Tensor):  # the host's comfy.conds objects
+    if isinstance(value, comfy.conds.CONDRegular):
         value = copy.copy(value)
         value.cond = _cloned(value.cond)
     return value

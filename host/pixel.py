@@ -12,7 +12,7 @@ import comfy.model_management
 import torch
 from torch import Tensor
 
-from ..operators import Degradation, model_units
+from ..operators import Degradation, Operator, model_units
 from ..solvers.guidance import Guidance
 from ..solvers.map_estimation import Estimate, Method
 from ..solvers.noise import Noise
@@ -45,16 +45,14 @@ class Restoration:
                 f"This is a latent model (its images have {channels} channels), but this node works on pixels: load a "
                 "pixel model with 'Load Pixel Model (MAP-RPS)'."
             )
-        if self.noise_std < 0:
-            raise ValueError(f"noise_std is {self.noise_std}: give the noise's standard deviation, 0 or more.")
-        if self.measurement.shape[-1] != 3:
-            raise ValueError(
-                f"The measurement has {self.measurement.shape[-1]} channels, but pixel models work on 3: "
-                "give it as RGB."
-            )
-        if not torch.isfinite(self.measurement).all():
-            raise ValueError("The measurement holds NaN or infinity: check the node that made it.")
+        check_measurement(self.measurement, self.noise_std)
         self.problem("cpu")
+
+    host_vae = None
+    negative, cfg = None, 1.0
+
+    def check_prompts(self) -> None:
+        """Pixel models take any prompt, or none."""
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -63,8 +61,8 @@ class Restoration:
     def problem(self, device: torch.device | str, copies: int = 1) -> Problem:
         """The measurement in model units, each image `copies` times in a row. Call outside inference mode for
         autograd."""
-        y = to_channels_first(self.measurement).to(device).repeat_interleave(copies, dim=0)
-        operator = self.degradation.build(y.shape[1], *self.image_size, device)
+        operator = self.degradation.build(3, *self.image_size, device)
+        y = measured_channels(self.measurement, operator).to(device).repeat_interleave(copies, dim=0)
         operator, y, noise_std = model_units(operator, y, self.noise_std)
         return Problem(operator, y, noise_std)
 
@@ -125,6 +123,35 @@ def sample_posterior(
         return renoised_posterior_sampling(problem, denoise, guidance, sampler, start, sigmas, noise, callback)
 
     return to_image(restoration.run(solve, copies=samples, gradients=guidance.differentiates))
+
+
+def check_measurement(measurement: Tensor, noise_std: float) -> None:
+    """Raises ValueError for a negative noise std, or a measurement with NaN or infinity."""
+    if noise_std < 0:
+        raise ValueError(f"noise_std is {noise_std}: give the noise's standard deviation, 0 or more.")
+    if not torch.isfinite(measurement).all():
+        raise ValueError("The measurement holds NaN or infinity: check the node that made it.")
+
+
+def measured_channels(measurement: Tensor, operator: Operator) -> Tensor:
+    """IMAGE [B, h, w, C] as [B, c, h, w] with the c channels that the operator measures.
+
+    Grey travels as one channel. A grey photo loaded as RGB is as good: of three channels that are equal, one is
+    taken. Raises ValueError for other numbers of channels, and for one that is asked of a picture with colors.
+    """
+    y, channels = to_channels_first(measurement), operator.measurement_shape[0]
+    if y.shape[1] == channels:
+        return y
+    if channels != 1:
+        raise ValueError(
+            f"The measurement has {y.shape[1]} channels, but this degradation needs {channels}: give it as RGB."
+        )
+    if not (y == y[:, :1]).all():
+        raise ValueError(
+            "The measurement has colors, but this degradation needs a grey one: take the colors out with 'Apply "
+            "Degradation (MAP-RPS)', the same degradation and noise_std 0."
+        )
+    return y[:, :1]
 
 
 def to_channels_first(image: Tensor) -> Tensor:

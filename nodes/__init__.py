@@ -4,12 +4,23 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply_degradation import ApplyDegradation
 from .blend import Blend
+from .blurs import AnisotropicBlur, GaussianBlur, KernelBlur, MotionBlur, SpaceVaryingBlur
 from .compose_degradations import ComposeDegradations
-from .degradations import Denoising, GaussianBlur, Inpainting, SuperResolution
+from .custom_sampling import PosteriorGuiderNode, PosteriorSamplerNode
+from .degradation_info import DegradationInfo
+from .degradation_preset import DegradationPreset
+from .keep_measured import KeepMeasured
+from .latent_map_estimation import LatentMAPEstimation
+from .latent_posterior_sampling import LatentRenoisedPosteriorSampling
+from .load_latent_example import LoadLatentExample
 from .load_pixel_model import LoadPixelModel
 from .map_estimation import MAPEstimation
+from .masks import BoxInpainting, Inpainting, RandomInpainting
+from .measurements import Colorization, CompressedSensing, Denoising, SuperResolution
 from .metrics import Metrics
+from .nonlinear import HDR, JPEG, NonlinearBlur, PhaseRetrieval, Quantization
 from .posterior_sampling import RenoisedPosteriorSampling
+from .stack_degradations import StackDegradations
 from .traversal import Traversal
 from .uncertainty import Uncertainty
 
@@ -18,13 +29,35 @@ NODES: list[type[io.ComfyNode]] = [
     Denoising,
     SuperResolution,
     GaussianBlur,
+    MotionBlur,
+    AnisotropicBlur,
+    KernelBlur,
+    SpaceVaryingBlur,
     Inpainting,
+    BoxInpainting,
+    RandomInpainting,
+    Colorization,
+    CompressedSensing,
+    HDR,
+    NonlinearBlur,
+    PhaseRetrieval,
+    JPEG,
+    Quantization,
     ComposeDegradations,
+    StackDegradations,
+    DegradationPreset,
+    DegradationInfo,
     ApplyDegradation,
     MAPEstimation,
     RenoisedPosteriorSampling,
+    LoadLatentExample,
+    LatentMAPEstimation,
+    LatentRenoisedPosteriorSampling,
+    PosteriorSamplerNode,
+    PosteriorGuiderNode,
     Traversal,
     Blend,
+    KeepMeasured,
     Uncertainty,
     Metrics,
 ]

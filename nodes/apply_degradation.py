@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..evaluation.canvas import to_rgb
 from ..host.degrade import degrade
-from .degradations import CATEGORY
-from .types import degradation_input, noise_std_input, seed_input
+from .types import CATEGORY, degradation_input, noise_std_input, seed_input
 
 
 class ApplyDegradation(io.ComfyNode):
@@ -31,11 +31,11 @@ class ApplyDegradation(io.ComfyNode):
                     display_name="measurement",
                     tooltip="For the restoring nodes: exact, neither clamped nor rounded.",
                 ),
-                io.Image.Output("view", display_name="view", tooltip="The same as a picture, clamped to 0..1."),
+                io.Image.Output("view", display_name="view", tooltip="To look at: RGB, clamped to 0..1."),
             ],
         )
 
     @classmethod
     def execute(cls, image, degradation, noise_std=0.05, seed=0) -> io.NodeOutput:
         measurement = degrade(image, degradation, noise_std, seed)
-        return io.NodeOutput(measurement, measurement.clamp(0, 1))
+        return io.NodeOutput(measurement, to_rgb(degradation.view(measurement)))

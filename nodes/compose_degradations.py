@@ -3,8 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from .. import operators
-from .degradations import CATEGORY
-from .types import DegradationType
+from .types import CATEGORY, DegradationType
 
 
 class ComposeDegradations(io.ComfyNode):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host.pixel import Restoration, estimate_map
-from .methods import MAP_METHODS, map_method
+from .methods import MAP_METHODS, with_steps
 from .report import describe_estimate
 from .types import degradation_input, measurement_input, noise_std_input, positive_input, seed_input
 
@@ -61,6 +61,6 @@ class MAPEstimation(io.ComfyNode):
         cls, model, degradation, measurement, noise_std=0.05, method="fast", steps=0, seed=0, positive=None
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive)
-        image, report = estimate_map(restoration, map_method(method, steps))
+        image, report = estimate_map(restoration, with_steps(MAP_METHODS[method], steps))
         text = describe_estimate(report)
         return io.NodeOutput(image, text, ui={"text": (text,)})

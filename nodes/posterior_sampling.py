@@ -4,7 +4,16 @@ from comfy_api.latest import io
 
 from ..host.pixel import Restoration, sample_posterior
 from .methods import GUIDANCE, SAMPLERS, guidance_term, sampler_and_sigmas
-from .types import degradation_input, measurement_input, noise_std_input, positive_input, seed_input
+from .types import (
+    degradation_input,
+    measurement_input,
+    noise_std_input,
+    positive_input,
+    renoise_input,
+    samples_input,
+    sampling_steps_input,
+    seed_input,
+)
 
 
 def sampling_inputs() -> list[io.Input]:
@@ -36,14 +45,7 @@ def sampling_inputs() -> list[io.Input]:
             "ancestral steps of the model's whole schedule below the re-noise level, up to 1000 calls; steps has no "
             "effect then.",
         ),
-        io.Int.Input(
-            "steps",
-            optional=True,
-            default=16,
-            min=1,
-            max=1000,
-            tooltip="Model calls for each sample. 16 is enough; 8 for a look.",
-        ),
+        sampling_steps_input(),
     ]
 
 
@@ -62,27 +64,9 @@ class RenoisedPosteriorSampling(io.ComfyNode):
                 measurement_input(),
                 io.Image.Input("estimate", tooltip="From MAP Estimation, for the same measurement."),
                 noise_std_input(),
-                io.Float.Input(
-                    "renoise",
-                    optional=True,
-                    default=0.1,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    round=False,
-                    display_mode=io.NumberDisplay.slider,
-                    tooltip="How far to go, read like KSampler's denoise (the paper's t0/T): 0 returns the estimate, "
-                    "0.02 to 0.2 is the useful range, 1 forgets the estimate and samples the posterior.",
-                ),
+                renoise_input(default=0.1, useful="0.02 to 0.2 is the useful range"),
                 *sampling_inputs(),
-                io.Int.Input(
-                    "samples",
-                    optional=True,
-                    default=1,
-                    min=1,
-                    max=64,
-                    tooltip="Different restorations of each image, as a batch. Feed several to Uncertainty.",
-                ),
+                samples_input(),
                 seed_input(),
                 positive_input(),
             ],

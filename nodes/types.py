@@ -6,6 +6,8 @@ from comfy_api.latest import io
 
 DegradationType = io.Custom("DEGRADATION")
 
+CATEGORY = "MAP-RPS/degradations"
+
 MAX_SEED = 2**64 - 1
 
 
@@ -33,6 +35,44 @@ def noise_std_input() -> io.Input:
         tooltip="How noisy the measurement is, as a standard deviation on the 0..1 scale: 0.01 looks clean, 0.05 "
         "visible, 0.1 strong. Use the same value at every node. Too small keeps noise as detail, too large smooths. "
         "Below 0.0005 counts as 0.0005.",
+    )
+
+
+def renoise_input(default: float, useful: str) -> io.Input:
+    """useful: the range worth trying, as a clause of the tooltip."""
+    return io.Float.Input(
+        "renoise",
+        optional=True,
+        default=default,
+        min=0.0,
+        max=1.0,
+        step=0.005,
+        round=False,
+        display_mode=io.NumberDisplay.slider,
+        tooltip="How far to go, read like KSampler's denoise (the paper's t0/T): 0 returns the estimate, "
+        f"{useful}, 1 forgets the estimate and samples the posterior.",
+    )
+
+
+def sampling_steps_input() -> io.Input:
+    return io.Int.Input(
+        "steps",
+        optional=True,
+        default=16,
+        min=1,
+        max=1000,
+        tooltip="Model calls for each sample. 16 is enough; 8 for a look.",
+    )
+
+
+def samples_input() -> io.Input:
+    return io.Int.Input(
+        "samples",
+        optional=True,
+        default=1,
+        min=1,
+        max=64,
+        tooltip="Different restorations of each image, as a batch. Feed several to Uncertainty.",
     )
 
 

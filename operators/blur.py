@@ -31,6 +31,11 @@ class GaussianBlur(Degradation):
             raise ValueError(f"The blur sigma is {self.sigma}: use a number of pixels above 0.")
         check_boundary(self.boundary)
 
+    def kernel(self) -> Tensor:
+        """[size, size], float64. Sums to one."""
+        taps = gaussian_taps(self.size, self.sigma)
+        return torch.outer(taps, taps)
+
     def _build(
         self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
     ) -> Separable:

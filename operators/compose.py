@@ -31,6 +31,9 @@ class Compose(Degradation):
     def image_size(self, height: int, width: int) -> tuple[int, int]:
         return self.first.image_size(*self.second.image_size(height, width))
 
+    def view(self, measurement: Tensor) -> Tensor:
+        return self.second.view(measurement)
+
     def describe(self) -> str:
         return f"{self.first.describe()}, then {self.second.describe()}"
 

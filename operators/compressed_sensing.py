@@ -23,7 +23,8 @@ class CompressedSensing(Degradation):
     (Gan, "Block compressed sensing of natural images", DSP 2007). Within a block, or the image, pixels are permuted at
     random first.
     rows: random keeps coefficients at random, with the sum of every block always among them; first keeps the first
-    1 / ratio of every transform, as DDRM does (Kawar et al., NeurIPS 2022) and those that follow it.
+    1 / ratio of every transform. DDRM (Kawar et al., NeurIPS 2022) and its kin keep random ones of the whole image, of
+    pixels that are not permuted.
 
     A transform exists for powers of two. Other numbers of pixels are cut into powers of two, such as 13 = 8 + 4 + 1,
     each transformed by itself, in place of padding with zeros, after which A A^T would no longer be the identity: a
@@ -74,6 +75,9 @@ class CompressedSensing(Degradation):
             device,
             dtype,
         )
+
+    def view(self, measurement: Tensor) -> Tensor:
+        return measurement + 0.5  # coefficients have both signs
 
     def describe(self) -> str:
         where = f"in blocks of {self.block}x{self.block}" if self.block else "of the whole image"

@@ -48,6 +48,10 @@ class Degradation(ABC):
         """Height and width of the image that a measurement of this height and width speaks of."""
         return height, width
 
+    def view(self, measurement: torch.Tensor) -> torch.Tensor:
+        """A measurement, of any layout, as something to look at in 0..1, where it is not a picture itself."""
+        return measurement
+
     @abstractmethod
     def describe(self) -> str:
         """One line for a person."""

@@ -70,6 +70,14 @@ class SuperResolution(Degradation):
         if self.kernel not in KERNELS:
             raise ValueError(f"There is no resampling kernel {self.kernel!r}: use one of {', '.join(KERNELS)}.")
 
+    def footprint(self) -> Tensor:
+        """How a measurement pixel, far from the border, weighs the image's: square, float64. Sums to one."""
+        length = 2 * math.ceil(KERNELS[self.kernel][1]) + 3  # so that the one in the middle is far
+        row = resampling_matrix(length * self.factor, self.factor, self.kernel)[length // 2]
+        inside = row.nonzero()[:, 0]
+        taps = row[inside[0] : inside[-1] + 1]
+        return torch.outer(taps, taps)
+
     def _build(
         self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
     ) -> Separable:

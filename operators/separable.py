@@ -63,7 +63,12 @@ class Separable(LinearOperator):
 
     @cached_property
     def norm(self) -> float:
-        return float(self._svd[2].max())
+        return float(self.singular_values.max())
+
+    @property
+    def singular_values(self) -> Tensor:
+        """[h, w], those of every channel."""
+        return self._svd[2]
 
     @cached_property
     def cosine_gain(self) -> Tensor | None:

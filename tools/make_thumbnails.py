@@ -1,7 +1,7 @@
 """Makes the workflows' thumbnails, left half before and right half after, from pictures that quickstart.py has made.
 
-    python quickstart.py --workflow deblurring     # writes output/deblurring/; one run for each workflow
-    python tools/make_thumbnails.py                # writes workflows/*.jpg; needs Pillow
+python quickstart.py --workflow deblurring     # writes output/deblurring/; one run for each workflow
+python tools/make_thumbnails.py                # writes workflows/*.jpg; needs Pillow
 """
 
 from __future__ import annotations

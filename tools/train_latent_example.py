@@ -211,7 +211,7 @@ def main() -> None:
             rate=VAE_RATE,
         )
         train(training, arguments)
-        save_file(training.average.state_dict(), vae_file)
+        save_file({key: value.contiguous() for key, value in training.average.state_dict().items()}, vae_file)
         print(f"exported {vae_file} after {int(training.steps) * VAE_BATCH} images")
     elif arguments.part == "encode":
         encode(vae.to(memory_format=torch.channels_last), arguments.store, latents_file)

@@ -63,9 +63,16 @@ def test_only_samplers_draw_another_seed_after_each_run(server):
         if name.startswith("MAPRPS_") and "seed" in info[name]["input"].get("optional", {})
     }
     assert draws == {
+        "MAPRPS_MotionBlur": False,
+        "MAPRPS_RandomInpainting": False,
+        "MAPRPS_CompressedSensing": False,
+        "MAPRPS_NonlinearBlur": False,
+        "MAPRPS_DegradationPreset": False,
         "MAPRPS_ApplyDegradation": False,
         "MAPRPS_MAPEstimation": False,
         "MAPRPS_RenoisedPosteriorSampling": True,
+        "MAPRPS_LatentMAPEstimation": False,
+        "MAPRPS_LatentRenoisedPosteriorSampling": True,
         "MAPRPS_Traversal": True,
     }
 

@@ -53,3 +53,11 @@ def test_starts_from_the_measurement():
     operator = GaussianBlur().build(3, 20, 30)
     y = torch.rand(1, 3, 20, 30)
     assert torch.equal(operator.initial_guess(y), y)
+
+
+def test_kernel_is_what_a_point_becomes():
+    blur = GaussianBlur(7, 1.3)
+    point = torch.zeros(1, 1, 15, 15, dtype=torch.float64)
+    point[..., 7, 7] = 1
+    image = blur.build(1, 15, 15, dtype=torch.float64)(point)[0, 0]
+    torch.testing.assert_close(image[4:11, 4:11], blur.kernel(), rtol=0, atol=1e-15)

@@ -46,7 +46,7 @@ def test_rows_are_signed_sums_over_powers_of_two(rows, shape):
 
 
 def test_first_rows_are_those_of_the_scrambled_image():
-    """The convention of DDRM: permute the pixels, transform, keep the first 1 / ratio."""
+    """Permute the pixels, transform, keep the first 1 / ratio."""
     matrix = dense(CompressedSensing(4.0, 0, "first", seed=5).build(1, 8, 8, dtype=torch.float64))
     full = dense(CompressedSensing(1.0, 0, seed=5).build(1, 8, 8, dtype=torch.float64))
     np.testing.assert_allclose(matrix[:16], full[:16], atol=1e-15)

@@ -6,6 +6,7 @@ import pickletools
 
 import numpy as np
 import pytest
+import torch
 
 from maprps.operators import (
     AnisotropicGaussianBlur,
@@ -18,11 +19,13 @@ from maprps.operators import (
     Inpainting,
     KernelBlur,
     MotionBlur,
+    PhaseRetrieval,
     RandomInpainting,
     SpaceVaryingBlur,
     Stack,
     SuperResolution,
 )
+from maprps.operators.released_inpainting import ReleasedInpainting
 
 
 def made():
@@ -55,6 +58,8 @@ def made():
         Colorization("luma"),
         CompressedSensing(),
         CompressedSensing(4.0, 16, "first"),
+        ReleasedInpainting(),
+        ReleasedInpainting(1),
     ]
 
 
@@ -69,6 +74,15 @@ def test_pickle_without_torch(degradation):
     assert pickle.loads(data) == degradation
     modules = {arg for _, arg, _ in pickletools.genops(data) if isinstance(arg, str)}
     assert not any(name.split(".")[0] in ("torch", "numpy") for name in modules)
+
+
+def test_what_is_not_a_picture_can_be_looked_at():
+    measurement = torch.tensor([-0.25, 0.0, 0.25, 40.0])
+    assert CompressedSensing().view(measurement)[:3].tolist() == [0.25, 0.5, 0.75]  # zero is mid-grey
+    magnitudes = PhaseRetrieval().view(measurement)
+    assert magnitudes[:2].tolist() == [0.0, 0.0] and magnitudes.max() == 1.0 and 0.1 < magnitudes[2] < 0.9
+    assert torch.equal(Compose(CompressedSensing(), Denoising()).view(measurement), measurement)
+    assert torch.equal(Compose(Denoising(), PhaseRetrieval()).view(measurement), magnitudes)
 
 
 def test_frozen():

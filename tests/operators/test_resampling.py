@@ -117,3 +117,17 @@ def test_nothing_is_shifted(kernel, factor):
 def test_image_size():
     assert SuperResolution(4).image_size(30, 21) == (120, 84)
     assert SuperResolution(4).build(3, 117, 84).measurement_shape == (3, 30, 21)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 16])
+@pytest.mark.parametrize("kernel", [*KERNELS, "bicubic (PIL)"])
+def test_footprint_is_what_a_pixel_in_the_middle_weighs(kernel, factor):
+    """The adjoint of one measurement pixel, with nothing else around it."""
+    degradation = SuperResolution(factor, kernel)
+    operator = degradation.build(1, 11 * factor, 11 * factor, dtype=torch.float64)
+    point = torch.zeros(1, 1, 11, 11, dtype=torch.float64)
+    point[..., 5, 5] = 1
+    seen = operator.adjoint(point)[0, 0]
+    rows, columns = seen.nonzero().aminmax(dim=0)
+    (top, left), (bottom, right) = rows.tolist(), columns.tolist()
+    torch.testing.assert_close(seen[top : bottom + 1, left : right + 1], degradation.footprint(), rtol=0, atol=1e-12)

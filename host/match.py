@@ -1,0 +1,82 @@
+"""What a finished image takes back from the measurement: its colors, and pixels that were never missing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
+
+from ..operators import Degradation, LinearOperator, model_units
+from ..operators.inpainting import Mask
+from ..solvers.problem import Problem
+from ..solvers.proximal import stationary_proximal
+from ..solvers.stationary import CosineBasis, Stationary
+from .pixel import measured_channels, to_channels_first, to_image
+
+COLOR_SHIFT = 0.2  # std of a shift of the whole image, in model units
+COLOR_FREQUENCY = 2  # half periods over the longer side, beyond which shifts become rare
+PASSES = 3
+
+
+def match_colors(image: Tensor, degradation: Degradation, measurement: Tensor, noise_std: float) -> Tensor:
+    """IMAGE with its lowest frequencies as the measurement has them, the rest as it was.
+
+    A VAE shifts colors over wide areas. The shift is taken for Gaussian, of low frequencies, and its most probable
+    value given the measurement is subtracted: what the measurement does not show, or noise hides, stays. Each
+    image has its own measurement, or one in a row for several. Only for linear degradations; images of others are
+    returned as they are.
+    """
+    x = to_channels_first(image) * 2 - 1
+    operator = degradation.build(3, *x.shape[-2:], x.device)
+    if not operator.linear:
+        return image
+    y = measured_channels(measurement, operator).to(x.device)
+    y = y.repeat_interleave(len(x) // len(y), dim=0)
+    operator, y, noise_std = model_units(operator, y, noise_std)
+    basis = CosineBasis.of(x)
+    power = COLOR_SHIFT**2 * basis.radius.numel() / (1 + (basis.radius / COLOR_FREQUENCY) ** 4)
+    shift = Stationary(basis, power[None, None].to(x))
+    matched = [_subtract_shift(operator, y[i : i + 1], noise_std, x[i : i + 1], shift) for i in range(len(x))]
+    return to_image(torch.cat(matched))
+
+
+def _subtract_shift(operator: LinearOperator, y: Tensor, noise_std: float, x: Tensor, shift: Stationary) -> Tensor:
+    """Beside the shift, the image lacks and invents detail, which counts as noise: what remains of the residual.
+
+    The first time, the shift is still in what remains.
+    """
+    corrected = x
+    for _ in range(PASSES):
+        rest = operator.keep(y - operator(corrected)).square().sum() / operator.measured
+        problem = Problem(operator, y, max(noise_std, float(rest.sqrt())))
+        corrected = stationary_proximal(problem, x, shift)
+    return corrected
+
+
+def keep_known(image: Tensor, degradation: Degradation, measurement: Tensor, feather: int) -> Tensor:
+    """IMAGE with the pixels that a mask declares known as they were measured, blended over `feather` pixels inwards.
+
+    Raises ValueError for a degradation that is no mask.
+    """
+    x = to_channels_first(image)
+    operator = degradation.build(3, *x.shape[-2:], x.device)
+    if not isinstance(operator, Mask):
+        raise ValueError(
+            f"Known pixels can be kept where some are missing, but this degradation is {degradation.describe()}: use "
+            "an inpainting node's, or switch keep_known off."
+        )
+    y = to_channels_first(measurement).to(x.device)
+    y = y.repeat_interleave(len(x) // len(y), dim=0)
+    known = operator.keep(torch.ones_like(x[:1]))
+    weight = known * inward_ramp(known, feather)
+    return (weight * y + (1 - weight) * x).movedim(1, -1).contiguous().to(image.device)
+
+
+def inward_ramp(known: Tensor, feather: int) -> Tensor:
+    """Rises from near 0 beside what is unknown to 1 at `feather` pixels from it. known: 0 or 1, [1, C, H, W]."""
+    ramp = torch.zeros_like(known)
+    eroded = known
+    for _ in range(feather):
+        ramp += eroded / (feather + 1)
+        eroded = (avg_pool2d(pad(eroded, (1, 1, 1, 1), mode="replicate"), 3, stride=1) > 1 - 1e-3).to(known)
+    return ramp + eroded * (1 - feather / (feather + 1))

@@ -1,0 +1,44 @@
+"""The kernel or the mask of a degradation: as an output, and on the node itself."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..evaluation import kernel_picture, mask_picture
+from ..operators import Degradation
+
+PREVIEW_SIDE = 256  # of a mask that was asked for without an image
+
+
+def kernel_output(tooltip: str = "What a point of light becomes; white is its maximum.") -> io.Output:
+    return io.Image.Output("shown_kernel", display_name="kernel", tooltip=tooltip)
+
+
+def mask_output(tooltip: str = "1 (white) where pixels are missing.") -> io.Output:
+    return io.Mask.Output("shown_mask", display_name="mask", tooltip=tooltip)
+
+
+def size_from_input() -> io.Input:
+    return io.Image.Input(
+        "image",
+        optional=True,
+        tooltip=f"Only for the mask that this node shows: one of this image's size. Without it, "
+        f"{PREVIEW_SIDE}x{PREVIEW_SIDE}. The degradation is the same for any image.",
+    )
+
+
+def mask_size(image) -> tuple[int, int]:
+    return (PREVIEW_SIDE, PREVIEW_SIDE) if image is None else tuple(image.shape[1:3])
+
+
+def with_kernel(degradation: Degradation, kernel: Tensor) -> io.NodeOutput:
+    """kernel: [h, w], or several [K, h, w]."""
+    kernel, shown = kernel_picture(kernel)
+    return io.NodeOutput(degradation, kernel, ui=ui.PreviewImage(shown))
+
+
+def with_mask(degradation: Degradation, height: int, width: int) -> io.NodeOutput:
+    """For one whose operator measures some entries and not others."""
+    mask = (~degradation.build(3, height, width).known[0]).float()
+    return io.NodeOutput(degradation, mask, ui=ui.PreviewImage(mask_picture(mask)))

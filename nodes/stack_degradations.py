@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from .. import operators
+from .types import CATEGORY, DegradationType
+
+
+class StackDegradations(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_StackDegradations",
+            display_name="Stack Degradations (MAP-RPS)",
+            category=CATEGORY,
+            description="Two measurements of one image, side by side in one picture, as in: shrunk on the left, and "
+            "blurred on the right. Restoring uses both.",
+            inputs=[
+                DegradationType.Input("first", tooltip="What the left half of the measurement shows."),
+                DegradationType.Input("second", tooltip="What its right half shows."),
+            ],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, first: operators.Degradation, second: operators.Degradation) -> io.NodeOutput:
+        return io.NodeOutput(operators.Stack(first, second))

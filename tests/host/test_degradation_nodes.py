@@ -1,0 +1,223 @@
+"""The degradation nodes on a real server: a whole restoration, the kernel or mask that they show, what they refuse."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maprps.tools.setup.client import PromptError
+
+WITH_KERNEL = {
+    "MAPRPS_SuperResolution": {"factor": 2},
+    "MAPRPS_GaussianBlur": {"sigma": 1.2},
+    "MAPRPS_MotionBlur": {"length": 7.0},
+    "MAPRPS_AnisotropicBlur": {"angle": 30.0},
+    "MAPRPS_KernelBlur": {"kernel": ["kernel", 0]},
+    "MAPRPS_SpaceVaryingBlur": {"sigma_corner": 1.5},
+}
+WITH_MASK = {
+    "MAPRPS_Inpainting": {"mask": ["mask", 0]},
+    "MAPRPS_BoxInpainting": {"width": 0.25},
+    "MAPRPS_RandomInpainting": {},
+    "MAPRPS_CompressedSensing": {"ratio": 1.5, "block": "8"},
+}
+PLAIN = {
+    "MAPRPS_Colorization": {},
+    "MAPRPS_HDR": {},
+    "MAPRPS_NonlinearBlur": {"blur": ["blur", 0], "exposure": 1.5},
+    "MAPRPS_PhaseRetrieval": {},
+    "MAPRPS_JPEG": {},
+    "MAPRPS_Quantization": {},
+    "MAPRPS_ComposeDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
+    "MAPRPS_StackDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
+}
+
+
+def node(class_type, **inputs):
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def sources():
+    """What the nodes under test are fed with; only what they ask for is run."""
+    return {
+        "image": node("EmptyImage", width=24, height=16, batch_size=1, color=0x4080C0),
+        "kernel": node("EmptyImage", width=5, height=3, batch_size=1, color=0x202020),
+        "mask": node("SolidMask", value=0.0, width=24, height=16),
+        "blur": node("MAPRPS_GaussianBlur", sigma=1.0),
+        "shrink": node("MAPRPS_SuperResolution", factor=2, kernel="box"),
+        "grey": node("MAPRPS_Colorization"),
+        "model": node("MAPRPS_LoadPixelModel", model_name="MAP-RPS embedded prior"),
+    }
+
+
+def restored(class_type, **inputs):
+    """An image is damaged by the node and restored."""
+    given = {"model": ["model", 0], "degradation": ["damage", 0], "measurement": ["measure", 0], "noise_std": 0.01}
+    return sources() | {
+        "damage": node(class_type, **inputs),
+        "measure": node("MAPRPS_ApplyDegradation", image=["image", 0], degradation=["damage", 0], noise_std=0.01),
+        "view": node("PreviewImage", images=["measure", 1]),
+        "map": node("MAPRPS_MAPEstimation", **given, steps=2),
+        "sample": node("MAPRPS_RenoisedPosteriorSampling", **given, estimate=["map", 0], steps=2),
+        "show": node("PreviewImage", images=["sample", 0]),
+    }
+
+
+def shown(class_type, **inputs):
+    """The node alone, run for its second output."""
+    return sources() | {
+        "damage": node(class_type, **inputs),
+        "picture": node("MaskToImage", mask=["damage", 1]),
+        "show": node("PreviewImage", images=["picture", 0] if class_type in WITH_MASK else ["damage", 1]),
+    }
+
+
+def pictures(server, shown):
+    """What a node shows, [height, width] in 0..255 each."""
+    files = [server.image(item) for item in shown["images"]]
+    return [np.asarray(Image.open(io.BytesIO(file)).convert("L")) for file in files]
+
+
+@pytest.mark.parametrize("class_type", [*WITH_KERNEL, *WITH_MASK, *PLAIN])
+def test_restores_what_it_damages(server, class_type):
+    inputs = (WITH_KERNEL | WITH_MASK | PLAIN)[class_type]
+    outputs = server.run(restored(class_type, **inputs))
+    (picture,) = pictures(server, outputs["show"])
+    assert picture.shape == (16, 24)
+    assert ("damage" in outputs) == (class_type not in PLAIN)
+
+
+@pytest.mark.parametrize("class_type", WITH_KERNEL)
+def test_kernel_is_shown_at_full_brightness_and_readable(server, class_type):
+    outputs = server.run(shown(class_type, **WITH_KERNEL[class_type]))
+    exact, enlarged = pictures(server, outputs["show"]), pictures(server, outputs["damage"])
+    assert len(exact) == len(enlarged) == (5 if class_type == "MAPRPS_SpaceVaryingBlur" else 1)
+    for small, large in zip(exact, enlarged, strict=True):
+        assert small.max() == 255
+        factor = large.shape[0] // small.shape[0]
+        assert max(large.shape) >= 192
+        assert np.array_equal(large, np.kron(small, np.ones((factor, factor), np.uint8)))
+
+
+@pytest.mark.parametrize("class_type", WITH_MASK)
+def test_mask_is_shown_at_the_size_asked_for(server, class_type):
+    size = {} if class_type == "MAPRPS_Inpainting" else {"image": ["image", 0]}
+    outputs = server.run(shown(class_type, **WITH_MASK[class_type], **size))
+    (mask,), (enlarged,) = pictures(server, outputs["show"]), pictures(server, outputs["damage"])
+    assert mask.shape == (16, 24)
+    assert np.array_equal(enlarged, np.kron(mask, np.ones((8, 8), np.uint8)))
+    missing = {"Inpainting": 0, "BoxInpainting": 6 * 8, "RandomInpainting": 192, "CompressedSensing": 128}
+    assert (mask == 255).sum() == missing[class_type.removeprefix("MAPRPS_")]
+
+
+def test_box_in_pixels_is_shown_without_knowing_the_image(server):
+    """However far to the right it lies."""
+    outputs = server.run(shown("MAPRPS_BoxInpainting", width=30.0, height=20.0, left=500.0, top=1.0, unit="pixels"))
+    (mask,) = pictures(server, outputs["show"])
+    assert (mask[1:21, 500:530] == 255).all() and (mask == 255).sum() == 600
+
+
+def test_kernel_output_is_a_kernel(server):
+    """Fed to Kernel Blur it makes the same measurement."""
+    prompt = sources() | {
+        "straight": node("MAPRPS_MotionBlur", length=6.0, angle=20.0, intensity=0.0),
+        "again": node("MAPRPS_KernelBlur", kernel=["straight", 1]),
+    }
+    for name in ("straight", "again"):
+        measure = node("MAPRPS_ApplyDegradation", image=["edge", 0], degradation=[name, 0], noise_std=0.0)
+        prompt[f"{name} measure"] = measure
+        prompt[f"{name} show"] = node("PreviewImage", images=[f"{name} measure", 1])
+    prompt["edge"] = node("ImagePadForOutpaint", image=["image", 0], left=8, top=0, right=8, bottom=0, feathering=0)
+    outputs = server.run(prompt)
+    first, second = (pictures(server, outputs[f"{name} show"])[0] for name in ("straight", "again"))
+    assert np.ptp(first) > 5  # there is an edge
+    assert abs(first.astype(int) - second).max() <= 1
+
+
+def test_grey_photo_loaded_as_rgb_is_colorized(server):
+    """Three equal channels are what Load Image makes of a grey file."""
+    file = io.BytesIO()
+    Image.fromarray(np.linspace(0, 255, 256).astype(np.uint8).reshape(16, 16)).save(file, "PNG")
+    name = server.upload_image("grey.png", file.getvalue())
+    given = {"degradation": ["grey", 0], "measurement": ["load", 0], "noise_std": 0.01}
+    prompt = sources() | {
+        "load": node("LoadImage", image=name),
+        "map": node("MAPRPS_MAPEstimation", model=["model", 0], **given, steps=2),
+        "metrics": node("MAPRPS_Metrics", image=["map", 0], reference=["load", 0], **given),
+    }
+    assert "residual/noise" in server.run(prompt)["metrics"]["text"][0]
+
+
+@pytest.mark.parametrize(
+    "class_type, inputs, reason",
+    [
+        ("MAPRPS_KernelBlur", {"kernel": ["black", 0]}, "lets light through"),
+        ("MAPRPS_KernelBlur", {"kernel": ["two", 0]}, "2 kernels: connect one"),
+        ("MAPRPS_BoxInpainting", {"left": 0.75, "image": ["image", 0]}, "move it or make it smaller"),
+        ("MAPRPS_BoxInpainting", {"width": 24.5, "unit": "pixels"}, "whole numbers"),
+        ("MAPRPS_BoxInpainting", {"width": 30.0}, "numbers from 0 to 1"),
+        ("MAPRPS_BoxInpainting", {"width": 1.0, "height": 1.0}, "hides every pixel"),
+    ],
+)
+def test_impossible_damage_is_refused_in_a_sentence(server, class_type, inputs, reason):
+    prompt = shown(class_type, **inputs)
+    prompt["black"] = node("EmptyImage", width=5, height=5, batch_size=1, color=0)
+    prompt["two"] = node("EmptyImage", width=5, height=5, batch_size=2, color=0x202020)
+    with pytest.raises(PromptError, match=reason) as failed:
+        server.run(prompt)
+    assert failed.value.node_id == "damage"
+
+
+@pytest.mark.parametrize(
+    "degradation, measurement, reason", [("grey", "image", "take the colors out"), ("blur", "rgba", "give it as RGB")]
+)
+def test_measurement_with_other_channels_is_refused(server, degradation, measurement, reason):
+    given = {"degradation": [degradation, 0], "measurement": [measurement, 0], "model": ["model", 0]}
+    prompt = sources() | {
+        "rgba": node("JoinImageWithAlpha", image=["image", 0], alpha=["mask", 0]),
+        "map": node("MAPRPS_MAPEstimation", **given, steps=2),
+        "show": node("PreviewImage", images=["map", 0]),
+    }
+    with pytest.raises(PromptError, match=reason) as failed:
+        server.run(prompt)
+    assert failed.value.node_id == "map"
+
+
+def test_preset_gives_its_degradation_its_noise_and_its_source(server):
+    preset = "DPS inpainting, random"
+    measure = {"image": ["image", 0], "degradation": ["preset", 0], "noise_std": ["preset", 1]}
+    prompt = sources() | {
+        "preset": node("MAPRPS_DegradationPreset", preset=preset, seed=4),
+        "measure": node("MAPRPS_ApplyDegradation", **measure),
+        "view": node("PreviewImage", images=["measure", 1]),
+        "text": node("PreviewAny", source=["preset", 2]),
+    }
+    text = server.run(prompt)["text"]["text"][0]
+    assert "noise_std 0.025: published as 0.05 for images in -1..1" in text and "source: DPS" in text
+
+
+@pytest.mark.parametrize("image", [{}, {"image": ["image", 0]}], ids=["rings", "image"])
+def test_info_of_a_closed_form_is_exact(server, image):
+    info = node("MAPRPS_DegradationInfo", degradation=["shrink", 0], width=24, height=16, **image)
+    shown = server.run(sources() | {"info": info})["info"]
+    assert "rank: 288 of 1152" in shown["text"][0]  # 12 x 8 pixels of 3 channels
+    assert "norm (largest singular value): 0.5\n" in shown["text"][0]
+    assert "nonzero): 1\n" in shown["text"][0]
+    (picture,) = pictures(server, shown)
+    assert picture.shape[1] > 3 * 192
+
+
+def test_info_says_what_it_did_not_compute(server):
+    motion = node("MAPRPS_MotionBlur", length=5.0)
+    info = node("MAPRPS_DegradationInfo", degradation=["motion", 0], width=32, height=32)
+    shown = server.run(sources() | {"motion": motion, "info": info})["info"]
+    assert "rank and conditioning: not computed" in shown["text"][0]
+
+
+def test_nonlinear_blur_of_what_is_no_blur_is_refused(server):
+    prompt = restored("MAPRPS_NonlinearBlur", blur=["hdr", 0])
+    prompt["hdr"] = node("MAPRPS_HDR")
+    with pytest.raises(PromptError, match="made from a linear one") as failed:
+        server.run(prompt)
+    assert failed.value.node_id == "measure"

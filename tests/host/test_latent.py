@@ -1,0 +1,316 @@
+"""LMAP-RPS in the real host, in process and under inference mode, where everything is known in closed form."""
+
+import comfy.model_management
+import comfy.samplers
+import comfy_extras.nodes_custom_sampler as custom
+import pytest
+import torch
+from labs.gaussian import PowerLawPrior
+from labs.host_models import PARAMETRIZATIONS, analytic_model
+from labs.host_vaes import linear_vae, pixel_space_vae
+
+from maprps.host.checkpointing import checkpointed
+from maprps.host.custom_sampling import PosteriorGuider, PosteriorSampler
+from maprps.host.latent import LatentRestoration, estimate_latent_map, sample_latent_posterior
+from maprps.host.match import keep_known, match_colors
+from maprps.host.pixel import Restoration, estimate_map, sample_posterior
+from maprps.host.schedule import few_step_sigmas
+from maprps.host.vae import HostVAE
+from maprps.operators import HDR, GaussianBlur, Inpainting, SuperResolution
+from maprps.solvers.guidance import DCDP, DPS, LDIR, MMPS, PSLD, LatentDPS, Proximal
+from maprps.solvers.map_estimation import Annealed, Paper
+from maprps.solvers.posterior_sampling import dpm_solver
+
+SCALE, LATENT = 4, 8
+SIZE = SCALE * LATENT
+TERMS = {
+    "proximal": Proximal(),
+    "latent DPS": LatentDPS(0.01),
+    "DPS": DPS(0.1),
+    "PSLD": PSLD(0.01),
+    "LDIR": LDIR(0.01),
+    "DCDP": DCDP(),
+    "MMPS": MMPS(),
+}
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_node():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="module")
+def prior():
+    return PowerLawPrior(size=LATENT, pixel_variance=1.0)
+
+
+@pytest.fixture
+def vae():
+    return linear_vae(SCALE)
+
+
+def image_of(vae, z):
+    return (vae.first_stage_model.decode(z).movedim(1, -1) + 1) / 2
+
+
+def measured(degradation, vae, prior, noise_std=0.05, count=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    truth = prior.draw(3 * count, generator).view(count, 3, LATENT, LATENT)
+    operator = degradation.build(3, SIZE, SIZE)
+    y = operator(image_of(vae, truth).movedim(-1, 1))
+    y = operator.keep(y + noise_std * torch.randn(y.shape, generator=generator))
+    return y.movedim(1, -1)
+
+
+def exact_map(restoration, prior):
+    """The MAP estimate and tr Sigma, each channel on its own, by dense algebra in float64."""
+    problem = restoration.problem("cpu")
+    count = LATENT**2
+    basis = torch.eye(count).view(-1, 1, LATENT, LATENT).expand(-1, 3, -1, -1)
+    zero = problem.operator.keep(problem.operator(problem.decoder(torch.zeros_like(basis[:1]))))
+    a = (problem.operator.keep(problem.operator(problem.decoder(basis))) - zero)[:, 0].flatten(1).T.double()
+    information = torch.linalg.inv(prior.covariance) + a.T @ a / problem.noise_std**2
+    posterior = torch.linalg.inv(information)
+    mean = torch.full((count,), prior.mean, dtype=torch.float64)
+    offset = (problem.measurement - zero).double().flatten(2) - a @ mean
+    return (mean + offset @ a @ posterior / problem.noise_std**2).view(-1, 3, LATENT, LATENT), 3 * posterior.trace()
+
+
+@pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)
+@pytest.mark.parametrize("degradation", [SuperResolution(2, "box"), GaussianBlur(9, 1.5, "circular")])
+def test_estimate_is_the_closed_form_map(prior, vae, parametrization, degradation):
+    y = measured(degradation, vae, prior)
+    restoration = LatentRestoration(analytic_model(prior, parametrization), vae, degradation, y, 0.05, 0)
+    restored, report = estimate_latent_map(restoration, Annealed(discrepancy=1.05))
+    expected, variance = exact_map(restoration, prior)
+    assert (restored.latents - expected).square().sum() <= 0.01 * variance
+    assert torch.allclose(restored.image, image_of(vae, restored.latents), atol=1e-5)
+    assert report.calls <= 8
+
+
+def test_pixel_space_agrees_with_the_pixel_nodes():
+    prior = PowerLawPrior(size=16)
+    model = analytic_model(prior)
+    y, degradation = torch.rand(1, 8, 8, 3, generator=torch.Generator().manual_seed(0)), SuperResolution(2)
+    pixel, latent = (
+        Restoration(model, degradation, y, 0.05, 3),
+        LatentRestoration(model, pixel_space_vae(), degradation, y, 0.05, 3),
+    )
+    image, _ = estimate_map(pixel, Annealed())
+    restored, _ = estimate_latent_map(latent, Annealed())
+    assert torch.equal(image, restored.image)
+    sigmas = few_step_sigmas(model, 0.2, 6)
+    sample = sample_posterior(pixel, image, sigmas, Proximal(), dpm_solver)
+    again = sample_latent_posterior(latent, restored.latents, sigmas, Proximal(), dpm_solver)
+    assert torch.allclose(sample, again.image, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_guidance_brings_samples_nearer_to_the_measurement(prior, vae, name):
+    model, degradation = analytic_model(prior), GaussianBlur(5, 1.0)
+    y = measured(degradation, vae, prior)
+    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    start = torch.zeros(1, 3, LATENT, LATENT)
+    sigmas = few_step_sigmas(model, 1.0, 24)
+    problem = restoration.problem("cpu")
+    guided = sample_latent_posterior(restoration, start, sigmas, TERMS[name], dpm_solver)
+    free = sample_latent_posterior(restoration, start, sigmas, LatentDPS(0.0), dpm_solver)
+    assert problem.relative_residual(guided.latents) < 0.7 * problem.relative_residual(free.latents)
+
+
+def test_samples_have_the_posteriors_mean_and_variance(prior, vae):
+    model, degradation, noise_std = analytic_model(prior), SuperResolution(2, "box"), 0.3
+    y = measured(degradation, vae, prior, noise_std)
+    restoration = LatentRestoration(model, vae, degradation, y, noise_std, 0)
+    expected, variance = exact_map(restoration, prior)
+    sigmas = few_step_sigmas(model, 1.0, 16)
+    restored = sample_latent_posterior(restoration, expected.float(), sigmas, Proximal(), dpm_solver, samples=200)
+    assert (restored.latents.double().mean(0) - expected).square().sum() <= 0.02 * variance
+    assert float(restored.latents.var(0).sum()) == pytest.approx(float(variance), rel=0.06)
+
+
+def test_an_image_alone_equals_itself_in_a_batch(prior, vae):
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    y = measured(degradation, vae, prior, count=3)
+    sigmas = few_step_sigmas(model, 0.5, 6)
+
+    def run(y):
+        restoration = LatentRestoration(model, vae, degradation, y, 0.05, 5)
+        estimate, _ = estimate_latent_map(restoration, Annealed())
+        sample = sample_latent_posterior(restoration, estimate.latents, sigmas, Proximal(), dpm_solver)
+        return torch.cat([estimate.latents, sample.latents], dim=1)
+
+    together = run(y)
+    for i in range(3):
+        assert torch.allclose(run(y[i : i + 1])[0], together[i], atol=2e-5)
+
+
+def test_the_papers_optimizer_descends_through_the_decoder(prior, vae):
+    model, degradation = analytic_model(prior), GaussianBlur(5, 1.0)
+    y = measured(degradation, vae, prior)
+    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    restored, _ = estimate_latent_map(restoration, Paper(steps=300, learning_rate=0.1))
+    expected, _ = exact_map(restoration, prior)
+    assert (restored.latents - expected).norm() <= 0.05 * expected.norm()
+
+
+def test_nonlinear_degradations(prior, vae):
+    model, degradation = analytic_model(prior), HDR(2.0)
+    y = measured(degradation, vae, prior)
+    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    restored, report = estimate_latent_map(restoration, Annealed(discrepancy=1.05))
+    assert 0.8 < float(report.residual) < 1.05
+    assert torch.isfinite(restored.image).all()
+
+
+@pytest.mark.parametrize("size", [(33, 30), (5, 64), (1, 1)])
+def test_any_image_size(vae, size):
+    """Padded to the VAE's ratio and cropped, never stretched: the picture's content stays where it is."""
+    host_vae = HostVAE(vae, analytic_model(lambda x, sigma: x), size)
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    z = host_vae.encode(x)
+    assert z.shape[1:] == host_vae.latent_shape == (3, -(-size[0] // SCALE), -(-size[1] // SCALE))
+    assert host_vae.decode(z).shape == x.shape
+    inner = x[..., : size[0] // SCALE * SCALE, : size[1] // SCALE * SCALE]
+    if inner.numel():
+        blocks = torch.nn.functional.avg_pool2d(inner, SCALE)
+        assert torch.allclose(z[..., : blocks.shape[-2], : blocks.shape[-1]], blocks, atol=1e-6)
+
+
+def test_tiles_make_the_same_picture_and_the_same_gradient(vae):
+    host_vae = HostVAE(vae, analytic_model(lambda x, sigma: x), (100 * SCALE, 70 * SCALE))
+    with torch.inference_mode(False):
+        vae.first_stage_model.weight = torch.nn.Parameter(torch.ones(()), requires_grad=False)
+        z = torch.randn(1, 3, 100, 70, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        pictures, gradients = [], []
+        for host_vae.tiled in (False, True):
+            with torch.enable_grad():
+                x = host_vae.decode(z)
+            pictures.append(x.detach())
+            gradients += torch.autograd.grad(x, z, pictures[0])
+        # Interpolation reaches two latents beyond its own, and tiles end where they weigh nothing.
+        assert (pictures[1] - pictures[0]).abs().max() <= 0.05 * pictures[0].abs().max()
+        inside = (pictures[1] - pictures[0])[..., : 34 * SCALE, : 4 * SCALE]
+        assert inside.abs().max() <= 1e-5
+        assert (gradients[1] - gradients[0]).norm() <= 0.05 * gradients[0].norm()
+
+
+def test_checkpointing_changes_no_gradient():
+    with torch.inference_mode(False):
+        blocks = [torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh()) for _ in range(3)]
+
+        class Block(torch.nn.Module):
+            def __init__(self, inner):
+                super().__init__()
+                self.inner = inner
+
+            def forward(self, x):
+                return x + self.inner(x)
+
+        network = torch.nn.Sequential(*(Block(b) for b in blocks))
+        x = torch.randn(2, 4, requires_grad=True)
+        (plain,) = torch.autograd.grad(network(x).sum(), x)
+        kept = []
+        hooks = torch.autograd.graph.saved_tensors_hooks
+        with checkpointed(network), hooks(lambda t: kept.append(t) or t, lambda t: t):
+            (saved,) = torch.autograd.grad(network(x).sum(), x)
+        assert torch.equal(plain, saved)
+        assert all("forward" not in block.__dict__ for block in network)
+
+
+def sampled(guider, sampler, sigmas, latent, seed=3):
+    noise = custom.Noise_RandomNoise(seed)
+    return custom.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, {"samples": latent})[0]["samples"]
+
+
+@pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)
+def test_our_sampler_and_our_guider_in_the_hosts_custom_sampling(prior, vae, parametrization):
+    """Both ways draw from the posterior, whose samples lie tr Sigma around the MAP; the prior's lie far from it."""
+    model, degradation, noise_std = analytic_model(prior, parametrization), SuperResolution(2, "box"), 0.3
+    y = measured(degradation, vae, prior, noise_std)
+    restoration = LatentRestoration(model, vae, degradation, y, noise_std, 0)
+    expected, variance = exact_map(restoration, prior)
+    start = torch.zeros(64, 3, LATENT, LATENT)
+    # Without the first: at the first instant of a flow, the exact network of the test divides by zero.
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "karras", 40)[1:]
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    ours = PosteriorSampler(restoration, Proximal(), dpm_solver)
+    hosts = comfy.samplers.sampler_object("dpmpp_2m")
+    results = [
+        sampled(plain, ours, sigmas, start),
+        sampled(PosteriorGuider(restoration, Proximal()), hosts, sigmas, start),
+        sampled(plain, hosts, sigmas, start),
+    ]
+    errors = [float((z.double() - expected).square().flatten(1).sum(1).mean() / variance) for z in results]
+    assert errors[0] == pytest.approx(1, abs=0.1)
+    assert errors[1] == pytest.approx(1, abs=0.2)
+    assert errors[2] > 3
+
+
+def test_gradient_guidance_in_the_hosts_custom_sampling(prior, vae):
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    y = measured(degradation, vae, prior)
+    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "karras", 16)
+    z = sampled(
+        PosteriorGuider(restoration, MMPS()), comfy.samplers.sampler_object("euler"), sigmas, torch.zeros(2, 3, 8, 8)
+    )
+    assert (restoration.problem("cpu").relative_residual(z[:1]) < 1.5).all()
+
+
+def test_our_sampler_starts_from_the_estimate(prior, vae):
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    y = measured(degradation, vae, prior)
+    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    expected, variance = exact_map(restoration, prior)
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    sampler = PosteriorSampler(restoration, Proximal(), dpm_solver)
+    near, far = (
+        (sampled(plain, sampler, torch.tensor([0.05, 0.03, 0.0]), start).double() - expected).square().sum()
+        for start in (expected.float(), torch.zeros_like(expected).float())
+    )
+    assert near < 0.5 * variance < far
+
+
+def test_colors_come_back():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.rand(2, 96, 80, 3, generator=generator)
+    for degradation in (SuperResolution(4), Inpainting.from_mask(torch.eye(96)[:, :80])):
+        operator = degradation.build(3, 96, 80)
+        y = operator(truth.movedim(-1, 1))
+        y = operator.keep(y + 0.02 * torch.randn(y.shape, generator=generator)).movedim(1, -1)
+        shift = 0.1 * torch.linspace(-1, 1, 80)[:, None] * torch.tensor([1.0, -0.5, 0.3])
+        matched = match_colors(truth + shift, degradation, y, 0.02)
+        assert (matched - truth).square().mean().sqrt() < 0.2 * shift.square().mean().sqrt()
+
+
+def test_known_pixels_come_back():
+    mask = torch.zeros(24, 24)
+    mask[8:16, 10:18] = 1
+    y = torch.rand(1, 24, 24, 3, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(2, 24, 24, 3, generator=torch.Generator().manual_seed(1))
+    kept = keep_known(image, Inpainting.from_mask(mask), y, 3)
+    assert torch.equal(kept[:, mask > 0], image[:, mask > 0])
+    assert torch.equal(kept[:, :5], y[:, :5].expand(2, -1, -1, -1))
+    amount = ((kept - image) / (y - image))[0, 12, :10, 0]
+    assert torch.allclose(amount, torch.tensor([1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25]), atol=1e-3)
+    with pytest.raises(ValueError, match="inpainting"):
+        keep_known(image, SuperResolution(2), y[:, ::2, ::2], 3)
+
+
+def test_errors_name_what_to_change(prior, vae):
+    model, y = analytic_model(prior), torch.rand(1, 16, 16, 3)
+    with pytest.raises(ValueError, match="VAE that belongs to the model"):
+        LatentRestoration(analytic_model(prior, channels=4), vae, SuperResolution(2), y, 0.05, 0)
+    restoration = LatentRestoration(model, vae, SuperResolution(2), y, 0.05, 0, cfg=2.0)
+    with pytest.raises(ValueError, match="negative"):
+        estimate_latent_map(restoration, Annealed())
+    restoration = LatentRestoration(model, vae, SuperResolution(2), y, 0.05, 0)
+    with pytest.raises(ValueError, match="estimate made from this measurement"):
+        sample_latent_posterior(restoration, torch.zeros(1, 3, 4, 4), [1.0, 0.0], Proximal(), dpm_solver)
+    vae.latent_dim = 3
+    with pytest.raises(ValueError, match="video"):
+        LatentRestoration(model, vae, SuperResolution(2), y, 0.05, 0)
