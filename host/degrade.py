@@ -5,7 +5,7 @@ from __future__ import annotations
 import comfy.model_management
 from torch import Tensor
 
-from ..operators import Degradation
+from ..operators import Degradation, inner_product
 from ..solvers.noise import Noise
 from .pixel import measured_channels, to_channels_first
 
@@ -36,6 +36,6 @@ def residual_in_noise(
     operator = degradation.build(*x.shape[1:])
     y = measured_channels(measurement, operator).expand(len(x), -1, -1, -1)
     residual = operator.keep(y - operator(x)) / noise_std
-    ratio = (residual.square().flatten(1).sum(1) / operator.measured).sqrt()
+    ratio = (inner_product(residual, residual) / operator.measured).sqrt()
     measured = operator.keep(y.new_ones(1, *operator.measurement_shape)).expand_as(residual) != 0
     return residual[measured], ratio

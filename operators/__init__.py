@@ -12,6 +12,7 @@ from .conjugate_gradients import conjugate_gradients
 from .degradation import Degradation
 from .denoising import Denoising
 from .hdr import HDR
+from .inner_product import inner_product
 from .inpainting import Inpainting
 from .jpeg import JPEG
 from .kernel_blur import KernelBlur
@@ -51,6 +52,7 @@ __all__ = [
     "Stack",
     "SuperResolution",
     "conjugate_gradients",
+    "inner_product",
     "model_units",
     "poisson",
     "poisson_std",

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .inner_product import inner_product
+
 
 def conjugate_gradients(
     apply: Callable[[Tensor], Tensor], target: Tensor, tolerance: float = 1e-6, max_iterations: int = 1000
@@ -43,8 +45,5 @@ def conjugate_gradients(
 
 
 def _dot(u: Tensor, v: Tensor) -> Tensor:
-    """Inner product per image, shaped to multiply u.
-
-    Row by row first: threads share out one long sum in a way that depends on how many images there are.
-    """
-    return (u * v).sum(-1).reshape(len(u), -1).sum(1).view(-1, *[1] * (u.ndim - 1))
+    """Inner product per image, shaped to multiply u."""
+    return inner_product(u, v).view(-1, *[1] * (u.ndim - 1))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..operators import inner_product
+
 
 def gmres(
     apply: Callable[[Tensor], Tensor], target: Tensor, tolerance: float, max_iterations: int
@@ -19,10 +21,10 @@ def gmres(
 
     Returns x and the relative residual per image, [B].
     """
-    shape, b = target.shape, target.flatten(1)
+    b = target
     tiny = torch.finfo(b.dtype).tiny
-    beta = b.norm(dim=1, keepdim=True)
-    basis = [b / beta.clamp_min(tiny)]
+    beta = inner_product(b, b).sqrt()[:, None]
+    basis = [b / _wide(beta, b).clamp_min(tiny)]
     hessenberg = b.new_zeros(len(b), max_iterations + 1, max_iterations)
     weights = b.new_zeros(len(b), max_iterations, 1)
     relative = (beta[:, 0] > 0).to(b.dtype)
@@ -30,21 +32,27 @@ def gmres(
         moving = ~(relative <= tolerance)  # True for NaN
         if not moving.any():
             break
-        w = apply(basis[k].view(shape)).flatten(1)
+        w = apply(basis[k])
         for _ in range(2):  # a second pass keeps the basis orthogonal in float32
             for j, v in enumerate(basis):
-                overlap = (v * w).sum(1, keepdim=True)
-                hessenberg[:, j, k] += overlap[:, 0]
-                w = w - overlap * v
-        length = w.norm(dim=1, keepdim=True)
-        hessenberg[:, k + 1, k] = length[:, 0]
-        basis.append(w / length.clamp_min(tiny))
+                overlap = inner_product(v, w)
+                hessenberg[:, j, k] += overlap
+                w = w - _wide(overlap, w) * v
+        length = inner_product(w, w).sqrt()
+        hessenberg[:, k + 1, k] = length
+        basis.append(w / _wide(length, w).clamp_min(tiny))
         small = hessenberg[:, : k + 2, : k + 1]
         right = b.new_zeros(len(b), k + 2, 1)
         right[:, 0] = beta
-        y = torch.linalg.pinv(small) @ right
-        reached = (right - small @ y).norm(dim=1)[:, 0] / beta[:, 0].clamp_min(tiny)
+        # One at a time: products of a batch of small matrices are summed otherwise than those of one.
+        y = torch.stack([torch.linalg.pinv(h) @ r for h, r in zip(small, right, strict=True)])
+        left = torch.stack([r - h @ v for h, r, v in zip(small, right, y, strict=True)])
+        reached = left.norm(dim=1)[:, 0] / beta[:, 0].clamp_min(tiny)
         weights[:, : k + 1] = torch.where(moving[:, None, None], y, weights[:, : k + 1])
         relative = torch.where(moving, reached, relative)
-    x = sum((v * weights[:, j] for j, v in enumerate(basis[:max_iterations])), torch.zeros_like(b))
-    return x.view(shape), relative
+    x = sum((v * _wide(weights[:, j], v) for j, v in enumerate(basis[:max_iterations])), torch.zeros_like(b))
+    return x, relative
+
+
+def _wide(value: Tensor, x: Tensor) -> Tensor:
+    return value.view(-1, *[1] * (x.ndim - 1))

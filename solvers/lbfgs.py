@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..operators import inner_product
+
 MEMORY = 8
 SUFFICIENT_DECREASE = 1e-4
 
@@ -35,7 +37,7 @@ def lbfgs(
         if not moving.any():
             break
         direction = _direction(gradient, pairs, first_step)
-        slope = _dot(gradient, direction)
+        slope = inner_product(gradient, direction)
         step = _wide(torch.where(moving, length, 0), x) * direction
         trial_value, trial_gradient = evaluate(x + step)
         better = moving & (trial_value <= value + SUFFICIENT_DECREASE * length * slope)
@@ -46,7 +48,7 @@ def lbfgs(
         taken = _wide(better, x)
         step = torch.where(taken, step, 0)
         turn = torch.where(taken, trial_gradient - gradient, 0)
-        curved = _dot(step, turn)
+        curved = inner_product(step, turn)
         inverse = torch.where(curved > 0, 1 / curved.clamp_min(torch.finfo(x.dtype).tiny), 0)
         pairs = [*pairs, (step, turn, inverse)][-MEMORY:]
         moving = moving & (~better | (value - trial_value > tolerance * (first_value - trial_value)))
@@ -62,19 +64,15 @@ def _direction(gradient: Tensor, pairs: list[tuple[Tensor, Tensor, Tensor]], fir
     q = -gradient
     overlaps = []
     for step, turn, inverse in reversed(pairs):
-        overlaps.append(inverse * _dot(step, q))
+        overlaps.append(inverse * inner_product(step, q))
         q = q - _wide(overlaps[-1], q) * turn
     scale = first_step
     for _, turn, inverse in pairs:  # that of the newest pair stays
-        scale = torch.where(inverse > 0, 1 / (inverse * _dot(turn, turn)), scale)
+        scale = torch.where(inverse > 0, 1 / (inverse * inner_product(turn, turn)), scale)
     q = _wide(scale, q) * q
     for (step, turn, inverse), overlap in zip(pairs, reversed(overlaps), strict=True):
-        q = q + _wide(overlap - inverse * _dot(turn, q), q) * step
+        q = q + _wide(overlap - inverse * inner_product(turn, q), q) * step
     return q
-
-
-def _dot(u: Tensor, v: Tensor) -> Tensor:
-    return (u * v).flatten(2).sum(-1).flatten(1).sum(1)
 
 
 def _wide(value: Tensor, x: Tensor) -> Tensor:

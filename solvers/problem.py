@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..operators import Operator
+from ..operators import Operator, inner_product
 
 MIN_NOISE_STD = 1e-3
 """Smallest noise std that solvers work with, in model units: below the rounding of an 8-bit picture (0.0023)."""
@@ -72,7 +72,8 @@ class Problem:
 
     def relative_residual(self, x: Tensor) -> Tensor:
         """Root mean square residual over the noise std, per image [B]: near 1 where x explains y."""
-        square = self.residual(x).square().flatten(1).sum(1)
+        residual = self.residual(x)
+        square = inner_product(residual, residual)
         return (square / self.operator.measured).sqrt() / self.noise_std
 
 
@@ -83,4 +84,4 @@ def per_image(value: float, x: Tensor) -> Tensor:
 
 def norm(x: Tensor) -> Tensor:
     """Euclidean norm per image, shaped [B, 1, 1, 1]."""
-    return x.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))
+    return inner_product(x, x).sqrt().view(-1, *[1] * (x.ndim - 1))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..operators import inner_product
 from .krylov import gmres
 from .lbfgs import lbfgs
 from .problem import Problem
@@ -71,8 +72,8 @@ def _whitened_descent(
     def evaluate(u: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             leaf = u.detach().requires_grad_()
-            fit = problem.residual(center + root(leaf)).square().flatten(2).sum(-1).sum(1) / noise_variance
-            value = (fit + leaf.square().flatten(2).sum(-1).sum(1)) / 2
+            residual = problem.residual(center + root(leaf))
+            value = (inner_product(residual, residual) / noise_variance + inner_product(leaf, leaf)) / 2
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), gradient
 

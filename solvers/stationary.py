@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..operators import inner_product
 from ..operators.cosines import cosines
 from ..operators.separable import both_sides
 
@@ -61,7 +62,7 @@ class Stationary:
     @property
     def variance(self) -> Tensor:
         """Variance of a pixel, on average over the image, [B, 1, 1, 1]."""
-        return self.power.mean((1, 2, 3), keepdim=True)
+        return self.power.mean(-1, keepdim=True).mean((1, 2), keepdim=True)  # as in `inner_product`, row by row
 
 
 def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationary:
@@ -83,7 +84,7 @@ def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationar
     gains = []
     for knot in range(last + 1):
         weight = (1 - (position - knot).abs()).clamp_min(0) * (basis.radius > 0)
-        parts = (shared * weight).flatten(1).sum(1), (total * weight).flatten(1).sum(1)
+        parts = inner_product(shared, weight), inner_product(total, weight)
         gains.append(parts[0] / parts[1].clamp_min(torch.finfo(x.dtype).tiny))
     gain = torch.stack(gains, 1).clamp(0, 1)
     lower = position.floor().long().clamp_max(last - 1)

@@ -77,7 +77,8 @@ def _extrapolate(points: list[Tensor], changes: list[Tensor]) -> Tensor:
         return points[0]
     moved = torch.stack([points[-1] - p for p in points[:-1]], dim=1).flatten(2)
     differences = torch.stack([changes[-1] - c for c in changes[:-1]], dim=1).flatten(2)
-    gram = (differences @ differences.transpose(1, 2)).double()
-    right = (differences @ changes[-1].flatten(1)[:, :, None]).double()
+    # Image by image: how a product of the whole batch is summed depends on its size.
+    gram = torch.stack([d @ d.T for d in differences]).double()
+    right = torch.stack([d @ c for d, c in zip(differences, changes[-1].flatten(1), strict=True)])[:, :, None].double()
     weights = torch.linalg.pinv(gram, rtol=1e-10, hermitian=True) @ right
     return points[-1] - (weights.to(moved.dtype).transpose(1, 2) @ moved).view_as(points[-1])

@@ -1,0 +1,13 @@
+"""Inner products of images."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def inner_product(u: Tensor, v: Tensor) -> Tensor:
+    """<u, v> per image, [B, ...] to [B].
+
+    Row by row first: threads share out one long sum in a way that depends on how many images there are.
+    """
+    return (u * v).sum(-1).reshape(len(u), -1).sum(1)

@@ -1,0 +1,55 @@
+"""At sizes where torch shares one image's sums out among threads, an image alone still equals itself in a batch."""
+
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, interpolate
+
+from maprps.operators import GaussianBlur, Inpainting, SuperResolution
+from maprps.solvers.guidance import Proximal
+from maprps.solvers.map_estimation import Accelerated, Annealed
+from maprps.solvers.noise import Noise
+from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sampling
+from maprps.solvers.problem import Problem, silent
+from maprps.solvers.schedules import sampling_sigmas
+
+SIZE, COUNT = 192, 2
+DEGRADATIONS = {
+    "super-resolution": SuperResolution(4),
+    "blur": GaussianBlur(9, 2.0, "circular"),
+    "inpainting": Inpainting.from_mask(torch.rand(SIZE, SIZE, generator=torch.Generator().manual_seed(0)) < 0.5),
+}
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def denoise(x, sigma):
+    """Shrinks towards means of 4 x 4 pixels, element by element in an order that no batch changes."""
+    smooth = interpolate(avg_pool2d(x, 4), scale_factor=4)
+    return smooth + (x - smooth) * (0.01 / (0.01 + sigma.view(-1, 1, 1, 1) ** 2))
+
+
+@pytest.mark.parametrize("name", DEGRADATIONS)
+@pytest.mark.parametrize("scheme", ["fast", "accurate", "sampling"])
+def test_an_image_alone_equals_itself_in_a_batch(name, scheme):
+    generator = torch.Generator().manual_seed(1)
+    truth = interpolate(torch.randn(COUNT, 3, 16, 16, generator=generator), size=SIZE, mode="bicubic") / 2
+    operator = DEGRADATIONS[name].build(3, SIZE, SIZE)
+    y = operator(truth)
+    y = operator.keep(y + 0.05 * torch.randn(y.shape, generator=generator))
+
+    def run(y):
+        problem, start = Problem(operator, y, 0.05), operator.initial_guess(y)
+        noise = Noise(0, [0] * len(y), 1)
+        if scheme == "sampling":
+            sigmas = sampling_sigmas(1.0, 0.03, 3)
+            return renoised_posterior_sampling(problem, denoise, Proximal(), dpm_solver, start, sigmas, noise, silent)
+        method = Annealed(steps=4) if scheme == "fast" else Accelerated(steps=6, anneal=2)
+        return method(problem, denoise, start, noise, silent).image
+
+    assert torch.equal(run(y[1:])[0], run(y)[1])
