@@ -10,10 +10,11 @@ from torch import Tensor
 from ..operators import inner_product
 from .krylov import gmres
 from .lbfgs import lbfgs
-from .problem import Problem
+from .problem import Problem, identity
 from .stationary import Stationary
 
 DESCENT_EVALUATIONS = 30
+DECODER_EVALUATIONS = 30
 DESCENT_TOLERANCE = 5e-5
 STATIONARY_TOLERANCE = 1e-2
 STATIONARY_ITERATIONS = 6
@@ -77,6 +78,7 @@ def _whitened_descent(
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), gradient
 
+    evaluations = DESCENT_EVALUATIONS if problem.decoder is identity else DECODER_EVALUATIONS
     first_step = 1 / (1 + torch.as_tensor(variance).flatten() / noise_variance)
-    u = lbfgs(evaluate, start, first_step.to(center), DESCENT_EVALUATIONS, DESCENT_TOLERANCE)
+    u = lbfgs(evaluate, start, first_step.to(center), evaluations, DESCENT_TOLERANCE)
     return center + root(u)

@@ -42,8 +42,8 @@ WIDTHS = 16, 32, 64, 64  # at 1, 1/2, 1/4 and 1/8 of the size
 VAE_RATE = 0.25  # no normalization layers: at 1 it diverges
 LATENT_NOISE = 0.05
 CROP, BATCH = 16, 32  # of latents
-ORIENTATIONS = 2  # of each photo, encoded
-LARGEST_SIDE = 1200  # of what is encoded at once
+PASSES = 1  # over the photos, each with other turns and offsets
+LARGEST_SIDE = 704  # of what is encoded at once
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = -0.4, 1.4
 
 
@@ -107,10 +107,10 @@ def vae_loss(vae: nn.Module, clean: Tensor, generator: torch.Generator) -> Tenso
 
 
 def encode(vae: nn.Module, store: Path, file: Path) -> None:
-    """Latents of every photo, whole, in ORIENTATIONS random turns and offsets, as fp16; scaled to unit variance."""
+    """Latents of every photo, or of a large part of it, in PASSES random turns and offsets, as fp16."""
     photos = Photos(store, VAE_CROP, 1, seed=0)
     index, parts = [], []
-    for turn in range(ORIENTATIONS):
+    for turn in range(PASSES):
         for image in photos.images:
             height, width, offset = image["height"], image["width"], image["offset"]
             pixels = photos.pixels[offset : offset + height * width * 3].reshape(height, width, 3)

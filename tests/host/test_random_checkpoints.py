@@ -20,7 +20,15 @@ from comfy_extras.nodes_hooks import CreateHookLora
 
 import nodes
 from maprps.host import run
+from maprps.host import vae as vae_module
+from maprps.host.degrade import residual_in_noise
+from maprps.host.latent import LatentRestoration
 from maprps.host.run import run_solver
+from maprps.host.vae import HostVAE
+from maprps.nodes.latent_map_estimation import LatentMAPEstimation
+from maprps.nodes.latent_posterior_sampling import LatentRenoisedPosteriorSampling
+from maprps.operators import SuperResolution
+from maprps.solvers import proximal
 from maprps.tools import make_random_checkpoint
 from maprps.tools.make_random_checkpoint import KINDS, make
 
@@ -249,6 +257,57 @@ def test_gradients_of_other_parametrizations(diffusion_model, kind):
     error, network = gradient_error(model, positive=positive)
     assert error < 2e-3
     assert network > 0.1
+
+
+@pytest.mark.parametrize("tiled", [False, True], ids=["whole", "tiles"])
+def test_gradients_through_the_vae(sd15, monkeypatch, tiled):
+    """Of the decoder as the solvers use it, against a central difference along a random direction."""
+    monkeypatch.setattr(vae_module, "TILE", 12)
+    monkeypatch.setattr(vae_module, "OVERLAP", 4)
+    vae = HostVAE(sd15.vae, sd15.model, (125, 128))
+    monkeypatch.setattr(vae, "spare_memory", lambda batch, free: setattr(vae, "tiled", tiled))
+
+    def solve(denoise, callback):
+        generator = torch.Generator().manual_seed(4)
+        z, direction = torch.randn(2, 1, *vae.latent_shape, generator=generator)
+        weights = torch.randn(1, 3, 125, 128, generator=generator)
+
+        def value(at):
+            return (vae.decode(at) * weights).double().sum()
+
+        leaf = z.clone().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(value(leaf), leaf)
+        slope = (value(z + 0.02 * direction) - value(z - 0.02 * direction)) / 0.04
+        found = (gradient.double() * direction).sum()
+        return ((found - slope).abs() / gradient.double().norm()).view(1, 1, 1, 1).float()
+
+    error = run_solver(sd15.model, solve, (1, *vae.latent_shape), 0, positive=sd15.prompts[0], vae=vae)
+    assert float(error) <= 5e-3
+
+
+def test_both_latent_nodes_with_lora_and_controlnet(sd15, monkeypatch):
+    """With random weights there is nothing to see, but the estimate explains the measurement better than its start."""
+    monkeypatch.setattr(proximal, "DECODER_EVALUATIONS", 4)
+    degradation = SuperResolution(4)
+    y = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    given = (sd15.patched, sd15.vae, degradation, y)
+    prompts = {"positive": sd15.controlled[0], "negative": sd15.controlled[1], "cfg": 1.5}
+    latent, image, text = LatentMAPEstimation.execute(*given, **prompts, steps=1).args
+    assert latent["samples"].shape == (1, 4, 16, 16)
+    assert image.shape == (1, 128, 128, 3)
+    restoration = LatentRestoration(*given, 0.05, 0, **prompts)
+    start = restoration.run(
+        lambda denoise, problem, callback: problem.encoder(problem.operator.initial_guess(problem.measurement))
+    )
+    residuals = [residual_in_noise(x, degradation, y, 0.05)[1] for x in (start.image, image)]
+    assert residuals[1] < residuals[0]
+    for guidance in ("proximal", "latent DPS"):
+        samples, sampled = LatentRenoisedPosteriorSampling.execute(
+            *given, latent, **prompts, guidance=guidance, guidance_scale=0.001, renoise=0.2, steps=1
+        ).args
+        assert samples["samples"].shape == (1, 4, 16, 16)
+        assert torch.isfinite(sampled).all()
 
 
 def test_one_file_for_one_seed(tmp_path, capsys):

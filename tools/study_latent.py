@@ -1,0 +1,204 @@
+"""Stage 1 and stage 2 on the latent example and held-out photos: every scheme side by side, in one run.
+
+    python tools/study_latent.py --images DIR --size 128 --tasks sr deblur inpainting denoising
+
+Prints, per task, PSNR, sharpness, residual and the number of decodings (each with a gradient, but for those of the
+scheme by encoding). Needs COMFYUI_PATH. Central crops, one batch; noise std as in study_estimators.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pack import load_pack
+from torch import Tensor
+
+sys.path.insert(0, os.environ["COMFYUI_PATH"])
+import comfy.cli_args  # noqa: E402
+
+comfy.cli_args.args.cpu = not torch.cuda.is_available()
+load_pack()
+
+from study_estimators import as_image, photos, task  # noqa: E402
+
+from maprps.evaluation import psnr, sharpness  # noqa: E402
+from maprps.host.latent_example import load_latent_example  # noqa: E402
+from maprps.host.vae import HostVAE  # noqa: E402
+from maprps.operators import model_units  # noqa: E402
+from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guided, LatentDPS, Proximal  # noqa: E402
+from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Paper  # noqa: E402
+from maprps.solvers.noise import Noise  # noqa: E402
+from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling  # noqa: E402
+from maprps.solvers.problem import Problem, per_image, silent  # noqa: E402
+from maprps.solvers.proximal import proximal  # noqa: E402
+from maprps.solvers.schedules import log_sigmas, sampling_sigmas, stable_diffusion_sigmas  # noqa: E402
+
+SAMPLES = 16
+LEVELS = (0.05, 0.1, 0.2, 0.4, 0.6, 1.0)
+
+
+class Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, function: Callable):
+        self.function, self.calls = function, 0
+
+    def __call__(self, *args):
+        self.calls += 1
+        return self.function(*args)
+
+
+class Denoise:
+    def __init__(self, model):
+        self.model, self.calls = model.model, 0
+        self.sigma_min, self.sigma_max = 0.03, 14.6
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.calls += 1
+        return self.model.apply_model(x, sigma)
+
+
+def encoding_step(problem: Problem, center: Tensor, variance: float, gain: float) -> Tensor:
+    """The proximal step in pixels, encoded, without what decoding and encoding alone change.
+
+    gain: variance of pixels over that of latents.
+    """
+    pixels = problem.decoder(center)
+    moved = proximal(Problem(problem.operator, problem.measurement, problem.noise_std), pixels, gain * variance)
+    return center + problem.encoder(moved) - problem.encoder(pixels)
+
+
+def annealed_by_encoding(problem: Problem, denoise, start: Tensor, steps: int, end: float, gain: float) -> Tensor:
+    x = start
+    for sigma in log_sigmas(1.0, end, steps)[:-1]:
+        x = encoding_step(problem, denoise(x, per_image(sigma, x)), sigma**2, gain)
+    return x
+
+
+class Encoding:
+    """`encoding_step` as guidance."""
+
+    differentiates = False
+
+    def __init__(self, gain: float):
+        self.gain = gain
+
+    def __call__(self, problem: Problem, denoise, x: Tensor, sigma: float, next_sigma: float) -> Guided:
+        denoised = denoise(x, per_image(sigma, x))
+        return Guided(encoding_step(problem, denoised, sigma**2 / (1 + sigma**2), self.gain))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--tasks", nargs="+", default=["sr", "deblur", "inpainting", "denoising"])
+    parser.add_argument("--quick", action="store_true", help="leave out the paper's settings and the many samples")
+    arguments = parser.parse_args()
+    model, vae = load_latent_example()
+    truth = photos(arguments.images, arguments.size)
+    host_vae = HostVAE(vae, model, truth.shape[-2:])
+    with torch.no_grad():
+        for name in arguments.tasks:
+            study(name, Denoise(model), host_vae, truth, arguments.quick)
+
+
+def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, quick: bool) -> None:
+    degradation, noise_std, settings = task(name, truth.shape[-1])
+    operator = degradation.build(*truth.shape[1:])
+    count = list(range(len(truth)))
+    clean = operator((truth + 1) / 2)
+    measurement = operator.keep(clean + noise_std * Noise(0, count, 0).like(clean))
+    _, y, s = model_units(operator, measurement, noise_std)
+    decoder = Counted(vae.decode)
+    problem = Problem(operator, y, s, decoder, vae.encode)
+    guess = operator.initial_guess(y)
+    start = vae.encode(guess)
+    reference = as_image(truth)
+
+    def show(label: str, z: Tensor) -> None:
+        decodings, calls = decoder.calls, denoise.calls
+        x = vae.decode(z)
+        image = as_image(x)
+        print(
+            f"{name:11s} {label:38s} calls {calls:4d} decodings {decodings:5d} "
+            f"PSNR {float(psnr(image, reference).mean()):6.2f} sharp {float(sharpness(image).mean()):.4f} "
+            f"residual {float(problem.relative_residual(z).mean()):.3f}",
+            flush=True,
+        )
+        decoder.calls = denoise.calls = 0
+
+    def noise() -> Noise:
+        return Noise(1, count, 1)
+
+    print(f"{name:11s} initial guess, not encoded: PSNR {float(psnr(as_image(guess), reference).mean()):.2f}")
+    show("truth, encoded and decoded", vae.encode(truth))
+    show("start", start)
+    fit = proximal(problem, start, 1e4, start)
+    show("least squares from the start", fit)
+    for end in (0.03, 0.1, 0.2):
+        for steps in (8, 16):
+            for discrepancy in (1.05, float("inf")):
+                method = Annealed(steps, sigma_end=end, discrepancy=discrepancy)
+                show(
+                    f"fast to {end}, {steps} steps, until {discrepancy}",
+                    method(problem, denoise, start, noise(), silent).image,
+                )
+    show(
+        "fast, no momentum", Annealed(8, momentum=0.0, discrepancy=1.05)(problem, denoise, start, noise(), silent).image
+    )
+    for gain in (0.1, 0.25, 0.5):
+        for end in (0.05, 0.2):
+            show(f"by encoding to {end}, gain {gain}", annealed_by_encoding(problem, denoise, start, 8, end, gain))
+
+    estimate = Annealed(discrepancy=1.05)(problem, denoise, start, noise(), silent).image
+    decoder.calls = denoise.calls = 0
+    levels = stable_diffusion_sigmas()
+    terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP(), "encoding": Encoding(0.25)}
+    for label, term in terms.items():
+        for level in LEVELS:
+            sigmas = sampling_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)
+            z = renoised_posterior_sampling(
+                problem, denoise, term, dpm_solver, estimate, sigmas, Noise(2, count, 2), silent
+            )
+            show(f"renoise {level}, {label}", z)
+    if quick:
+        return
+
+    mean = torch.zeros_like(truth)
+    sigmas = sampling_sigmas(float(levels[-1]), 0.03, 16)
+    for k in range(SAMPLES):
+        mean += (
+            vae.decode(
+                renoised_posterior_sampling(
+                    problem, denoise, Proximal(), dpm_solver, estimate, sigmas, Noise(3 + k, count, 2), silent
+                )
+            )
+            / SAMPLES
+        )
+    print(f"{name:11s} mean of {SAMPLES} samples, in pixels: PSNR {float(psnr(as_image(mean), reference).mean()):.2f}")
+    decoder.calls = denoise.calls = 0
+    papers = {"w*, lr 0.1": Paper(300, sigma=float(levels[50]), learning_rate=0.1)}
+    papers |= {
+        f"{kind} settings": table[settings]
+        for kind, table in (("SD1.5", SD15), ("FFHQ-LDM", FFHQ_LDM))
+        if settings in table
+    }
+    for label, paper in papers.items():
+        show(f"paper, {label}", paper(problem, denoise, start, noise(), silent).image)
+    sigmas = [float(v) for v in levels[:200].flip(0)] + [0.0]
+    for label, term in {"latent DPS": LatentDPS(0.1), "DPS": DPS(0.1), "PSLD": PSLD(0.1), "LDIR": LDIR(0.1)}.items():
+        with torch.enable_grad():
+            z = renoised_posterior_sampling(
+                problem, denoise, term, ancestral, estimate, sigmas, Noise(2, count, 2), silent
+            )
+        show(f"renoise 0.2, every step, {label}", z.detach())
+
+
+if __name__ == "__main__":
+    main()
