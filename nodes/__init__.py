@@ -9,6 +9,8 @@ from .compose_degradations import ComposeDegradations
 from .custom_sampling import PosteriorGuiderNode, PosteriorSamplerNode
 from .degradation_info import DegradationInfo
 from .degradation_preset import DegradationPreset
+from .estimate_blur import EstimateBlur
+from .estimate_noise import EstimateNoise
 from .keep_measured import KeepMeasured
 from .latent_map_estimation import LatentMAPEstimation
 from .latent_posterior_sampling import LatentRenoisedPosteriorSampling
@@ -46,6 +48,8 @@ NODES: list[type[io.ComfyNode]] = [
     ComposeDegradations,
     StackDegradations,
     DegradationPreset,
+    EstimateNoise,
+    EstimateBlur,
     DegradationInfo,
     ApplyDegradation,
     MAPEstimation,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 load_pack()
 
-from maprps.evaluation import kernel_picture  # noqa: E402
+from maprps.evaluation import estimate_blur, kernel_picture  # noqa: E402
 from maprps.evaluation.canvas import to_rgb  # noqa: E402
 from maprps.evaluation.enlarge import enlarge  # noqa: E402
 from maprps.operators import (  # noqa: E402
@@ -52,6 +52,7 @@ LARGEST = 25_000  # bytes
 
 def main() -> None:
     save("DegradationInfo", seen_and_unseen(load("astronaut"), CompressedSensing()))
+    save("EstimateBlur", blur_found(load("astronaut"), MotionBlur(25.0, 40.0, 0.5, 3)))
     for name, (photo, degradation, noise_std, *kernel) in pictures().items():
         clean = load(photo)
         damaged = shown(clean, degradation, noise_std)
@@ -75,6 +76,12 @@ def seen_and_unseen(clean: Tensor, degradation: Degradation) -> Tensor:
     """The photo, the part of it that the degradation sees, and the part that it does not, around mid-grey."""
     lost = unseen(degradation.build(3, SIDE, SIDE), clean.movedim(-1, 0)[None])[0].movedim(0, -1)
     return side_by_side(clean, to_rgb(clean - lost), to_rgb(0.5 + lost))
+
+
+def blur_found(clean: Tensor, degradation: Degradation) -> Tensor:
+    """The photo, and the same damaged, with the kernel that is found in it."""
+    damaged = shown(clean, degradation, 0.01)
+    return side_by_side(clean, with_inset(damaged, estimate_blur(damaged[None], 25).kernel))
 
 
 def pictures() -> dict[str, tuple[str, Degradation, float] | tuple[str, Degradation, float, Tensor]]:

@@ -30,6 +30,7 @@ from maprps.evaluation import psnr, sharpness  # noqa: E402
 from maprps.host.latent_example import load_latent_example  # noqa: E402
 from maprps.host.vae import HostVAE  # noqa: E402
 from maprps.operators import model_units  # noqa: E402
+from maprps.solvers import proximal as proximal_module  # noqa: E402
 from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guided, LatentDPS, Proximal  # noqa: E402
 from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Paper  # noqa: E402
 from maprps.solvers.noise import Noise  # noqa: E402
@@ -152,6 +153,19 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, quick: bool)
     show(
         "fast, no momentum", Annealed(8, momentum=0.0, discrepancy=1.05)(problem, denoise, start, noise(), silent).image
     )
+    for factor in (2, 4):
+        looser = Problem(operator, y, factor * s, decoder, vae.encode)
+        show(
+            f"fast, noise taken {factor} times",
+            Annealed(discrepancy=1.05)(looser, denoise, start, noise(), silent).image,
+        )
+    for evaluations in (3, 6, 12):
+        proximal_module.DECODER_EVALUATIONS = evaluations
+        show(
+            f"fast, {evaluations} evaluations",
+            Annealed(discrepancy=1.05)(problem, denoise, start, noise(), silent).image,
+        )
+    proximal_module.DECODER_EVALUATIONS = 30
     for gain in (0.1, 0.25, 0.5):
         for end in (0.05, 0.2):
             show(f"by encoding to {end}, gain {gain}", annealed_by_encoding(problem, denoise, start, 8, end, gain))

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ..evaluation import estimate_blur, kernel_picture
+from ..host.progress import progress_bar
+from ..operators import KernelBlur
+from .blurs import boundary_input
+from .preview import kernel_output
+from .types import CATEGORY, DegradationType
+
+
+class EstimateBlur(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_EstimateBlur",
+            display_name="Estimate Blur (MAP-RPS)",
+            category=CATEGORY,
+            description="The blur of a shaken or unfocused photo, from the photo alone, as a degradation to restore it "
+            "with. A start: look at the kernel.",
+            inputs=[
+                io.Image.Input(
+                    "photo", tooltip="One blurred photo with edges. Its middle 512x512 pixels are looked at."
+                ),
+                io.Int.Input(
+                    "size",
+                    default=31,
+                    min=5,
+                    max=127,
+                    step=2,
+                    optional=True,
+                    tooltip="Room for the kernel in pixels, odd: somewhat more than the blur is wide.",
+                ),
+                boundary_input(),
+            ],
+            outputs=[
+                DegradationType.Output(),
+                kernel_output("The kernel that was found: what a point of light became; white is its maximum."),
+                io.String.Output(
+                    "text", display_name="text", tooltip="Shape, fit and limits of the kernel, for Preview as Text."
+                ),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, photo, size: int = 31, boundary: str = "reflect") -> io.NodeOutput:
+        found = estimate_blur(photo, size, progress_bar())
+        blur = KernelBlur.from_array(found.kernel.cpu(), boundary)
+        exact, shown = kernel_picture(found.kernel)
+        preview = ui.PreviewImage(shown).as_dict() | {"text": (found.text,)}
+        return io.NodeOutput(blur, exact, found.text, ui=preview)
