@@ -14,7 +14,7 @@ from .problem import Problem, identity
 from .stationary import Stationary
 
 DESCENT_EVALUATIONS = 30
-DECODER_EVALUATIONS = 30
+DECODER_EVALUATIONS = 6
 DESCENT_TOLERANCE = 5e-5
 STATIONARY_TOLERANCE = 1e-2
 STATIONARY_ITERATIONS = 6

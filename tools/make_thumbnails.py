@@ -19,6 +19,7 @@ WORKFLOWS = {  # before, after, and which square of a wide picture: 0 the left o
     "inpainting": ("1_damaged", "3_sample", 0.5),
     "denoising": ("1_damaged", "3_sample", 0.25),
     "traversal": ("1_damaged", "3_level-4", 0.5),
+    "latent_quickstart": ("2_measurement", "4_less_renoised", 0.5),
 }
 
 

@@ -64,6 +64,12 @@ def test_wrong_options_are_explained(line, said):
     assert said in done.stderr
 
 
+def test_short_name_means_the_quickstart_of_that_name():
+    assert parse(["--workflow", "latent"], "").workflow == "latent_quickstart"
+    assert parse(["--workflow", "inpainting"], "").workflow == "inpainting"
+    assert parse([], "").workflow == "quickstart"
+
+
 def test_problems_end_with_a_message_and_status_1(tmp_path):
     done = quickstart("test", COMFYUI_PATH=str(tmp_path))
     assert done.returncode == 1
@@ -102,8 +108,11 @@ def test_factor_is_set():
 def test_inpainting_gets_the_mask():
     prompt = make_prompt()
     customize.use_degradation(prompt, INFO, "inpaint", None, "mask.png")
-    source = prompt["3"]["inputs"]["mask"][0]
-    assert prompt[source]["inputs"] == {"image": "mask.png", "channel": "red"}
+    as_mask = prompt[prompt["3"]["inputs"]["mask"][0]]
+    scaled = prompt[as_mask["inputs"]["image"][0]]
+    assert scaled["class_type"] == "ImageScaleBy" and scaled["inputs"]["scale_by"] == 0.5  # as the photo is
+    assert prompt[scaled["inputs"]["image"][0]]["inputs"]["image"] == "mask.png"
+    assert customize.load_image(prompt)["inputs"]["image"] == "cat.png"
 
 
 def test_numbers_reach_the_packs_nodes_alone():
@@ -115,10 +124,11 @@ def test_numbers_reach_the_packs_nodes_alone():
     assert prompt["6"]["inputs"]["levels"] == "0.05, 0.2"
 
 
-def test_renoise_levels_are_dealt_out_to_sampling_nodes():
-    prompt = {i: {"class_type": "MAPRPS_RenoisedPosteriorSampling", "inputs": {"renoise": 0.5}} for i in "ab"}
-    customize.use_numbers(prompt, noise_std=None, renoise=[0.05, 0.2], steps=None, seed=None)
-    assert [node["inputs"]["renoise"] for node in prompt.values()] == [0.05, 0.2]
+@pytest.mark.parametrize("kind", ["MAPRPS_RenoisedPosteriorSampling", "MAPRPS_LatentRenoisedPosteriorSampling"])
+def test_renoise_levels_are_dealt_out_to_sampling_nodes(kind):
+    prompt = {i: {"class_type": kind, "inputs": {"renoise": 0.5, "steps": 16}} for i in "ab"}
+    customize.use_numbers(prompt, noise_std=None, renoise=[0.05, 0.2], steps=8, seed=None)
+    assert [node["inputs"] for node in prompt.values()] == [{"renoise": r, "steps": 8} for r in (0.05, 0.2)]
     with pytest.raises(Problem, match="2 sampling nodes"):
         customize.use_numbers(prompt, noise_std=None, renoise=[0.1], steps=None, seed=None)
 

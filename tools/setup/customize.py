@@ -1,6 +1,7 @@
 """Puts a person's photo and options into a prompt (API form), by node class and input name."""
 
 import argparse
+import copy
 import math
 import subprocess
 from pathlib import Path
@@ -20,7 +21,8 @@ DEGRADATIONS = {
 }
 _NOISE_STD = {"denoise": 0.1}  # what is denoised should be noisy; the others keep the workflow's
 _MEASURE = "MAPRPS_ApplyDegradation"
-_SAMPLING, _TRAVERSAL = "MAPRPS_RenoisedPosteriorSampling", "MAPRPS_Traversal"
+_SAMPLING = ("MAPRPS_RenoisedPosteriorSampling", "MAPRPS_LatentRenoisedPosteriorSampling")
+_TRAVERSAL = "MAPRPS_Traversal"
 
 
 def customize(prompt: dict, object_info: dict, client: Client, python: Path, chosen: argparse.Namespace) -> None:
@@ -57,8 +59,8 @@ def use_degradation(prompt: dict, object_info: dict, name: str, factor: int | No
     if factor:
         inputs["factor"] = factor
     if name == "inpaint":
-        load_mask = {"image": mask, "channel": "red"}
-        prompt["mask"] = {"class_type": "LoadImageMask", "inputs": load_mask, "_meta": {"title": "Load mask"}}
+        to_mask = {"image": _same_way(prompt, mask), "channel": "red"}
+        prompt["mask"] = {"class_type": "ImageToMask", "inputs": to_mask, "_meta": {"title": "Mask"}}
         inputs["mask"] = ["mask", 0]
     prompt[node_id] = {"class_type": class_type, "inputs": inputs, "_meta": {"title": info["display_name"]}}
 
@@ -74,11 +76,11 @@ def use_numbers(
         if node["class_type"].startswith("MAPRPS_"):
             _set(node, "noise_std", noise_std)
             _set(node, "seed", seed)
-        if node["class_type"] in (_SAMPLING, _TRAVERSAL):
+        if node["class_type"] in (*_SAMPLING, _TRAVERSAL):
             _set(node, "steps", steps)
     if renoise is None:
         return
-    sampling = [node for node in prompt.values() if node["class_type"] == _SAMPLING]
+    sampling = [node for node in prompt.values() if node["class_type"] in _SAMPLING]
     traversals = [node for node in prompt.values() if node["class_type"] == _TRAVERSAL]
     if traversals:
         for node in traversals:
@@ -92,13 +94,29 @@ def use_numbers(
 
 def load_image(prompt: dict) -> dict:
     """The Load Image node that the picture to be degraded comes from, through whatever lies between."""
-    node = prompt[_measuring_node(prompt)]
+    return prompt[_way(prompt)[-1]]
+
+
+def _way(prompt: dict) -> list[str]:
+    """The ids of the nodes that the picture to be degraded comes through, back to Load Image."""
+    node, way = prompt[_measuring_node(prompt)], []
     while node["class_type"] != "LoadImage":
         source = node["inputs"].get("image")
         if not isinstance(source, list):
             raise Problem("This workflow's picture does not come from a Load Image node, so it cannot be replaced.")
+        way.append(source[0])
         node = prompt[source[0]]
-    return node
+    return way
+
+
+def _same_way(prompt: dict, picture: str) -> list:
+    """Sends another picture through copies of those nodes, so that it ends with the same size. Returns their output."""
+    way = _way(prompt)
+    for node_id, source in zip(way, [*way[1:], None], strict=True):
+        node = copy.deepcopy(prompt[node_id])
+        node["inputs"]["image"] = picture if source is None else [f"{source}-mask", 0]
+        prompt[f"{node_id}-mask"] = node
+    return [f"{way[0]}-mask", 0]
 
 
 def _measuring_node(prompt: dict) -> str:

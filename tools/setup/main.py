@@ -48,7 +48,9 @@ def parse(arguments: list[str], description: str) -> argparse.Namespace:
     )
     parser.add_argument("--serve", action="store_true", help="leave the server running, for use in a browser")
     parser.add_argument("--port", type=int, default=0, help="the server's port (default: a free one)")
-    parser.add_argument("--workflow", default="quickstart", metavar="NAME", help="which of workflows/*.json to run")
+    parser.add_argument(
+        "--workflow", type=workflow_named, default="quickstart", metavar="NAME", help="which of workflows/*.json to run"
+    )
     parser.add_argument("--image", type=Path, metavar="FILE", help="your own photo, to be degraded and restored")
     parser.add_argument("--degradation", choices=DEGRADATIONS, help="what happens to the photo")
     parser.add_argument("--factor", type=int, metavar="N", help="with --degradation sr: how many times smaller")
@@ -63,10 +65,16 @@ def parse(arguments: list[str], description: str) -> argparse.Namespace:
         parser.error("--factor goes with --degradation sr")
     if chosen.image and not chosen.image.is_file():
         parser.error(f"there is no file {chosen.image}")
-    if not (WORKFLOWS / f"{chosen.workflow}.json").is_file():
-        names = ", ".join(sorted(file.stem for file in WORKFLOWS.glob("*.json")))
-        parser.error(f"there is no workflow {chosen.workflow}; there are: {names}")
     return chosen
+
+
+def workflow_named(name: str) -> str:
+    """The workflow `name`, or where there is none its quickstart (latent: latent_quickstart), for argparse."""
+    names = sorted(file.stem for file in WORKFLOWS.glob("*.json"))
+    found = [stem for stem in (name, f"{name}_quickstart") if stem in names]
+    if not found:
+        raise argparse.ArgumentTypeError(f"there is no workflow {name}; there are: {', '.join(names)}")
+    return found[0]
 
 
 def levels(text: str) -> list[float]:
