@@ -1,19 +1,19 @@
 """JPEG against Pillow's codec, and its gradient against an independent linear codec."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from skimage import data
 from torch.nn.functional import avg_pool2d, interpolate
 
 from maprps.operators import JPEG
 from maprps.operators.jpeg import CHROMINANCE, LUMINANCE, enlarge, quantization_table, to_rgb, to_ycc
 
 PILLOW = {"4:4:4": 0, "4:2:0": 2}
-PHOTO = data.coffee()
+PHOTO = np.asarray(Image.open(Path(__file__).parents[2] / "workflows" / "photos" / "coffee.png").convert("RGB"))
 QUALITIES = [1, 5, 10, 25, 50, 75, 90, 100]
 
 
@@ -42,7 +42,7 @@ def test_tables_are_those_of_the_codec(quality):
 
 @pytest.mark.parametrize("subsampling", PILLOW)
 @pytest.mark.parametrize("quality", QUALITIES)
-@pytest.mark.parametrize("size", [(160, 208), (101, 77), (33, 50), (120, 9)])
+@pytest.mark.parametrize("size", [(160, 208), (101, 77), (97, 130), (120, 9)])
 def test_is_the_codec(size, quality, subsampling):
     image = photo(*size)
     difference = np.abs(decoded(JPEG(quality, subsampling), image) - np.asarray(pillow(image, quality, subsampling)))
