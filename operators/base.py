@@ -107,7 +107,7 @@ class LinearOperator(Operator):
         for _ in range(1000):
             x = self.adjoint(self(x / x.norm()))
             previous, norm = norm, float(x.norm().sqrt())
-            if norm - previous <= 1e-6 * norm:
+            if norm - previous <= 1e-7 * norm:
                 break
         return norm
 
