@@ -3,10 +3,12 @@
     python tools/train_latent_example.py vae --store DIR --run DIR/vae --hours 1 --anneal-minutes 10
     python tools/train_latent_example.py encode --store DIR --run DIR/vae
     python tools/train_latent_example.py prior --store DIR --run DIR/prior --hours 1 --anneal-minutes 10 --vae DIR/vae
+    python tools/train_latent_example.py decoder --store DIR --run DIR/decoder --hours 1 --anneal-minutes 10 --vae DIR/vae
 
 The networks are ComfyUI's own, found by COMFYUI_PATH. The VAE is a TAESD of 16 channels, trained to reconstruct, with
 noise on its latents so that nearby latents mean nearby pictures. `encode` writes the latents of all photos, turned and
 shifted, into the VAE's run folder. The prior is trained on crops of those, to predict v (Salimans & Ho 2022).
+`decoder` goes on with the decoder alone, so that the latents, and a prior trained on them, stay what they are.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import torch
 from pack import load_pack
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from training import Photos, Training, add_arguments, train
+from training import Loss, Photos, Training, add_arguments, train
 
 sys.path.insert(0, os.environ["COMFYUI_PATH"])
 import comfy.cli_args  # noqa: E402
@@ -104,6 +106,18 @@ def vae_loss(vae: nn.Module, clean: Tensor, generator: torch.Generator) -> Tenso
     error = (vae.decode(latents + LATENT_NOISE * noise) - clean).square().mean()
     excess = (latents.square().mean((0, 2, 3)) - 1).relu().square().mean()
     return error + 0.1 * excess
+
+
+def decoder_loss(vae: nn.Module) -> Loss:
+    """Squared error of a decoder of the latents that the VAE's encoder, held fixed, gives."""
+
+    def loss(decoder: nn.Module, clean: Tensor, generator: torch.Generator) -> Tensor:
+        with torch.no_grad():
+            latents = vae.encode(clean.contiguous(memory_format=torch.channels_last))
+            latents += LATENT_NOISE * torch.randn(latents.shape, generator=generator).to(clean.device)
+        return (decoder(latents) * 2 - 1 - clean).square().mean()
+
+    return loss
 
 
 def encode(vae: nn.Module, store: Path, file: Path) -> None:
@@ -190,9 +204,9 @@ def save_example(unet: nn.Module, vae: nn.Module, scale: float, file: Path, head
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("vae", "encode", "prior"))
+    parser.add_argument("part", choices=("vae", "encode", "prior", "decoder"))
     add_arguments(parser)
-    parser.add_argument("--vae", type=Path, help="run folder of the VAE, for the prior")
+    parser.add_argument("--vae", type=Path, help="run folder of the VAE, for the prior and the decoder")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     folder = arguments.vae or arguments.run
@@ -213,6 +227,20 @@ def main() -> None:
         train(training, arguments)
         save_file({key: value.contiguous() for key, value in training.average.state_dict().items()}, vae_file)
         print(f"exported {vae_file} after {int(training.steps) * VAE_BATCH} images")
+    elif arguments.part == "decoder":
+        training = Training(
+            arguments.run,
+            vae.taesd_decoder,
+            decoder_loss(vae.to(arguments.device, memory_format=torch.channels_last)),
+            lambda seed: Photos(arguments.store, VAE_CROP, VAE_BATCH, seed),
+            ("1.", "19."),
+            arguments.device,
+            rate=VAE_RATE,
+        )
+        train(training, arguments)
+        vae.taesd_decoder = training.average
+        save_file({key: value.contiguous() for key, value in vae.state_dict().items()}, arguments.run / "vae.safetensors")
+        print(f"exported {arguments.run / 'vae.safetensors'} after {int(training.steps) * VAE_BATCH} more images")
     elif arguments.part == "encode":
         encode(vae.to(memory_format=torch.channels_last), arguments.store, latents_file)
     else:
