@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from .conjugate_gradients import conjugate_gradients
+from .lanczos import largest_eigenvalue
+from .least_squares import least_squares
+from .linear_map import Map, linear_map
 
 Shape = tuple[int, int, int]
 
@@ -25,6 +28,8 @@ class Operator(ABC):
     """
 
     linear = False
+    rebuild: Callable[[torch.dtype], Operator] | None = None
+    """Builds the same operator in another floating point type; None for one not built from a description."""
 
     def __init__(self, image_shape: Shape, measurement_shape: Shape, device: torch.device | str, dtype: torch.dtype):
         self.image_shape = tuple(image_shape)
@@ -58,7 +63,7 @@ class Operator(ABC):
     def _keep(self, y: Tensor) -> Tensor:
         return y
 
-    def _run(self, method: Callable[..., Tensor], value: Tensor, name: str, shape: Shape, *args: Tensor) -> Tensor:
+    def _run(self, method: Callable[..., Tensor], value: Tensor, name: str, shape: Shape, *args) -> Tensor:
         if value.ndim != 4 or tuple(value.shape[1:]) != shape:
             got, wanted = " x ".join(map(str, value.shape)), " x ".join(map(str, ("batch", *shape)))
             raise ValueError(f"The {name} is {got}, but this degradation needs {wanted}: change its size or channels.")
@@ -69,30 +74,38 @@ class Operator(ABC):
 class LinearOperator(Operator):
     """A matrix A, given by its action.
 
-    A subclass needs `_forward` and `_adjoint`; what it cannot do in closed form is done here by conjugate gradients.
+    A subclass needs `_forward` and `_adjoint`, in which it may write to tensors that it made itself; what it cannot do
+    in closed form is done here by iteration, in float64 where the device has it.
     """
 
     linear = True
-    tolerance = 1e-6  # of conjugate gradients: residual relative to the right-hand side, per image
+    tolerance = 5e-6  # of the iterations: residual relative to the right-hand side, per image
     cosine_gain: Tensor | None = None
     """Eigenvalues [H, W] of an A that is diagonal in the cosine basis (`cosines`); None for any other."""
 
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._run(self._linear, x, "image", self.image_shape, self._forward, self._adjoint)
+
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y: [B, c, h, w] to [B, C, H, W]. Differentiable."""
-        return self._run(self._adjoint, y, "measurement", self.measurement_shape)
+        return self._run(self._linear, y, "measurement", self.measurement_shape, self._adjoint, self._forward)
 
     def pinv(self, y: Tensor) -> Tensor:
         """A^+ y (Moore-Penrose): of the images that fit y best, the one of least norm. [B, c, h, w] to [B, C, H, W].
 
-        Raises RuntimeError where conjugate gradients are needed and do not converge.
+        Where that takes an iteration, it ends with the residual at 5e-6 of y, or with nothing left in y that A reaches
+        more strongly than 5e-7 of its norm, or after 3000 steps, or twice that many: see `least_squares`. It is for a y
+        with little or no noise; that of a blur makes noise larger by as much as its weakest singular value is small.
+        Raises RuntimeError where y is not finite and an iteration is needed.
         """
         return self._run(self._pinv, y, "measurement", self.measurement_shape)
 
     def solve(self, y: Tensor, a: float | Tensor, b: float | Tensor) -> Tensor:
         """(a I + b A A^T)^-1 y, for a, b >= 0, numbers or one per image as [B, 1, 1, 1]. [B, c, h, w] to the same.
 
-        With a = 0 and a singular A A^T, closed forms give the pseudo-inverse. In float32 the residual, relative to y,
-        is some 1e-7; for a y that is mostly noise it can reach 1e-7 b |A|^2 / a, by the rounding of the result alone.
+        With a = 0 and a singular A A^T, closed forms give the pseudo-inverse. The residual, relative to y, is some 1e-7
+        in float32 for closed forms and up to 5e-6 for iterations; for a y that is mostly noise it can reach
+        1e-7 b |A|^2 / a, by the rounding of the result alone. Differentiable in y.
         Raises RuntimeError where conjugate gradients are needed and do not converge.
         """
         a, b = (torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b))
@@ -100,26 +113,57 @@ class LinearOperator(Operator):
 
     @cached_property
     def norm(self) -> float:
-        """Largest singular value of A; from below, by power iteration, where no closed form is known."""
-        generator = torch.Generator().manual_seed(0)
-        x = torch.randn(1, *self.image_shape, generator=generator).to(self.device, self.dtype)
-        norm = 0.0
-        for _ in range(1000):
-            x = self.adjoint(self(x / x.norm()))
-            previous, norm = norm, float(x.norm().sqrt())
-            if norm - previous <= 1e-7 * norm:
-                break
-        return norm
+        """Largest singular value of A; from below, by Lanczos iteration, where no closed form is known."""
+        noise = torch.randn(1, *self.image_shape, generator=torch.Generator().manual_seed(0))
+        start = 1 + noise.to(self.device, self.dtype)  # what most degradations keep best is a flat image
+        return largest_eigenvalue(lambda x: self.adjoint(self(x)), start) ** 0.5
+
+    @cached_property
+    def precise(self) -> LinearOperator:
+        """The same in float64, where that can be had."""
+        if self.rebuild is None or self.dtype == torch.float64 or self.device.type == "mps":
+            return self
+        return self.rebuild(torch.float64)
 
     @abstractmethod
     def _adjoint(self, y: Tensor) -> Tensor: ...
 
+    def _linear(self, value: Tensor, apply: Map, transpose: Map) -> Tensor:
+        return linear_map(value, apply, transpose)
+
     def _pinv(self, y: Tensor) -> Tensor:
-        # From zero, conjugate gradients on A^T A x = A^T y stay in the range of A^T and so end at the least norm.
-        return conjugate_gradients(lambda x: self._adjoint(self._forward(x)), self._adjoint(y), self.tolerance)
+        exact = self.precise
+        maps, accuracy = (exact._forward, exact._adjoint), (self.tolerance, 0.1 * self.tolerance)
+        small, one = (torch.tensor(v, dtype=exact.dtype, device=exact.device) for v in (1e-4 * exact.norm**2, 1))
+        weigh = exact._preconditioner(small, one)
+
+        def fit(v: Tensor) -> Tensor:
+            # A weighted fit comes near in far fewer steps, and where y is the A of something it is the answer.
+            start = least_squares(*maps, v, *accuracy, weigh=weigh) if weigh else None
+            return least_squares(*maps, v, *accuracy, start=start)
+
+        def transposed(x: Tensor) -> Tensor:
+            return least_squares(*maps[::-1], x, *accuracy)
+
+        return linear_map(y.to(exact.dtype), fit, transposed).to(self.dtype)
 
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return conjugate_gradients(lambda v: a * v + b * self._forward(self._adjoint(v)), y, self.tolerance)
+        exact = self.precise
+        a, b = a.to(exact.dtype), b.to(exact.dtype)
+        nearly = exact._preconditioner(a, b)
+
+        def invert(v: Tensor) -> Tensor:
+            return conjugate_gradients(
+                lambda z: a * z + b * exact._forward(exact._adjoint(z)), v, self.tolerance, precondition=nearly
+            )
+
+        return linear_map(y.to(exact.dtype), invert, invert).to(self.dtype)
+
+    def _preconditioner(self, a: Tensor, b: Tensor) -> Map | None:
+        """A symmetric positive definite map near (a I + b A A^T)^-1, or None. A closed form is its own."""
+        if type(self)._solve is LinearOperator._solve:
+            return None
+        return lambda v: self._solve(v, a, b)
 
     def _initial_guess(self, y: Tensor) -> Tensor:
         return self._pinv(y)

@@ -74,7 +74,7 @@ class Pair(Operator):
 
 
 class LinearPair(Pair, LinearOperator):
-    """Adjoint in closed form, the inverses by conjugate gradients."""
+    """Adjoint in closed form, the inverses by iterations."""
 
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.first.adjoint(self.second.adjoint(y))

@@ -9,31 +9,40 @@ from .inner_product import inner_product
 
 
 def conjugate_gradients(
-    apply: Callable[[Tensor], Tensor], target: Tensor, tolerance: float = 1e-6, max_iterations: int = 1000
+    apply: Callable[[Tensor], Tensor],
+    target: Tensor,
+    tolerance: float = 1e-6,
+    max_iterations: int = 10_000,
+    precondition: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Solve apply(x) = target for a symmetric positive (semi-)definite `apply` (Hestenes and Stiefel, 1952).
 
     target: [B, ...]; every image is its own system with its own step sizes, and stands still once it has converged, so
     that its solution does not depend on the batch it sits in.
     tolerance: an image has converged when |apply(x) - target| <= tolerance * |target|.
+    precondition: a symmetric positive definite map near the inverse of `apply`; none by default.
 
     Raises RuntimeError if an image has not converged after `max_iterations`, or has become NaN.
     """
+    precondition = precondition or (lambda residual: residual)
     x = torch.zeros_like(target)
-    residual = direction = target
-    square = _dot(target, target)
-    goal = tolerance * square.sqrt()
+    residual = target
+    norm = _dot(target, target).sqrt()
+    goal = tolerance * norm
+    direction = precondition(residual)
+    square = _dot(residual, direction)
     for _ in range(max_iterations):
-        active = square.sqrt() > goal
+        active = norm > goal
         if not active.any():
             break
         image = apply(direction)
         step = torch.where(active, square / _dot(direction, image), 0.0)
         x = x + step * direction
         residual = residual - step * image
-        previous, square = square, _dot(residual, residual)
-        direction = residual + torch.where(active, square / previous, 0.0) * direction
-    norm = square.sqrt()
+        norm = _dot(residual, residual).sqrt()
+        steepest = precondition(residual)
+        previous, square = square, _dot(residual, steepest)
+        direction = steepest + torch.where(active, square / previous, 0.0) * direction
     failed = ~(norm <= goal)  # True for NaN
     if failed.any():
         worst = tolerance * float((norm / goal)[failed].max())

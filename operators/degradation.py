@@ -7,6 +7,7 @@ without torch, so a host can cache and share them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ class Degradation(ABC):
         import torch
 
         with torch.inference_mode(False):
-            return self._build(channels, height, width, device, dtype or torch.float32)
+            operator = self._build(channels, height, width, device, dtype or torch.float32)
+        operator.rebuild = partial(self.build, channels, height, width, device)
+        return operator
 
     @abstractmethod
     def _build(

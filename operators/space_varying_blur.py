@@ -10,8 +10,9 @@ from torch import Tensor
 
 from .base import LinearOperator
 from .blur import gaussian_taps
-from .convolution import Frame, product
+from .convolution import Frame, borderless_inverse, by_plane
 from .degradation import Degradation
+from .linear_map import Map
 from .separable import check_boundary
 
 LEVELS = 5  # of kernels between centre and corner
@@ -68,7 +69,7 @@ def radial_windows(height: int, width: int) -> Tensor:
 class VaryingConvolution(LinearOperator):
     """A = sum_k H_k diag(w_k): the image is cut up by windows w_k, and each part is convolved with its own kernel.
 
-    A and A^T are exact and cost one FFT for each kernel and one more; the inverses take conjugate gradients.
+    A and A^T are exact and cost one FFT for each kernel and one more; the inverses take iterations.
     kernels [K, k, l] and windows [K, H, W]: float64 on the CPU.
     """
 
@@ -89,13 +90,32 @@ class VaryingConvolution(LinearOperator):
         self.windows = windows.to(dtype).to(device)
 
     def _forward(self, x: Tensor) -> Tensor:
-        parts = zip(self.windows, self.responses, strict=True)
-        return self.frame.cut(sum(product(self.frame.spectrum(window * x), response) for window, response in parts))
+        parts = list(zip(self.windows, self.responses, strict=True))
+
+        def blur(plane: Tensor) -> Tensor:
+            return self.frame.cut(sum(self.frame.spectrum(window * plane).mul_(response) for window, response in parts))
+
+        return by_plane(blur, x)
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        spectrum = self.frame.transposed_cut(y)
-        parts = zip(self.windows, self._conjugates, strict=True)
-        return sum(window * self.frame.transposed_spectrum(product(spectrum, conjugate)) for window, conjugate in parts)
+        parts = list(zip(self.windows, self._conjugates, strict=True))
+
+        def transposed(plane: Tensor) -> Tensor:
+            spectrum = self.frame.transposed_cut(plane)
+            return sum(window * self.frame.transposed_spectrum(spectrum * conjugate) for window, conjugate in parts)
+
+        return by_plane(transposed, y)
+
+    def _preconditioner(self, a: Tensor, b: Tensor) -> Map:
+        """Window by window that of each kernel alone."""
+        powers = [response.abs().square() for response in self.responses]
+        inverses = [borderless_inverse(self.frame, power, a, b) for power in powers]
+        shares = self.windows.sqrt()  # whose squares add up to one
+
+        def apply(v: Tensor) -> Tensor:
+            return sum(share * inverse(share * v) for share, inverse in zip(shares, inverses, strict=True))
+
+        return apply
 
     def _initial_guess(self, y: Tensor) -> Tensor:
         return y  # the pseudo-inverse would blow up the noise

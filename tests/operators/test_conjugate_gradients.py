@@ -28,6 +28,18 @@ def test_exact_after_as_many_steps_as_there_are_eigenvalues():
     torch.testing.assert_close(x, target / diagonal)
 
 
+def test_a_preconditioner_saves_steps_and_changes_nothing():
+    diagonal = torch.logspace(-4, 0, 40, dtype=torch.float64)
+    target = torch.ones(2, 40, dtype=torch.float64)
+    steps = []
+    for near in (None, lambda v: v / (diagonal + 1e-3), lambda v: v / diagonal):
+        calls = []
+        x = conjugate_gradients(lambda v, c=calls: c.append(1) or diagonal * v, target, 1e-10, precondition=near)
+        assert (diagonal * x - target).norm() <= 2e-10 * target.norm()
+        steps.append(len(calls))
+    assert steps[0] > steps[1] > steps[2] == 1
+
+
 def test_a_converged_image_stands_still():
     diagonals = torch.stack([torch.linspace(1, last, 50) for last in (1.0, 2.0, 100.0, 1.0)])
     target = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))

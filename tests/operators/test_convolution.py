@@ -77,6 +77,6 @@ def test_pinv_leaves_out_what_the_kernel_stops():
 
 @given(st.integers(1, 5000))
 @settings(deadline=None, derandomize=True)
-def test_fast_sizes_are_the_next_products_of_small_primes(n):
-    smooth = {2**a * 3**b * 5**c * 7**d for a in range(14) for b in range(9) for c in range(7) for d in range(6)}
+def test_fast_sizes_are_the_next_even_products_of_small_primes(n):
+    smooth = {2**a * 3**b * 5**c * 7**d for a in range(1, 14) for b in range(9) for c in range(7) for d in range(6)}
     assert fast_size(n) == min(s for s in smooth if s >= n)

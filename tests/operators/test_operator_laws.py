@@ -148,6 +148,106 @@ def test_pinv_reproduces_what_was_measured(case):
     assert relative(operator(operator.pinv(y)), y) <= 1e-5
 
 
+def smooth(batch, shape, seed=0):
+    """White noise behind a Gaussian blur: most of it, as of a picture, is in its lowest frequencies."""
+    return GaussianBlur(13, 2.0).build(*shape)(randn(batch, shape, seed))
+
+
+def reproduces(operator, x, scale):
+    y = operator(x)
+    return float((operator(operator.pinv(y)) - y).double().norm()) / scale(y) <= 1e-5
+
+
+ITERATED = [
+    *(MotionBlur(10.0, boundary=boundary) for boundary in BOUNDARIES),
+    *(AnisotropicGaussianBlur(9, 2.0, 1.0, 30.0, boundary) for boundary in BOUNDARIES),
+    *(random_kernel(5, 4, 0, boundary) for boundary in BOUNDARIES),
+    *(SpaceVaryingBlur(0.5, 1.2, boundary) for boundary in BOUNDARIES),
+    *(Compose(random_mask(20, 27), GaussianBlur(9, 1.0, boundary)) for boundary in BOUNDARIES),
+    *(Compose(MotionBlur(8.0, boundary=boundary), SuperResolution(3)) for boundary in BOUNDARIES),
+    *(Stack(MotionBlur(8.0, boundary=boundary), random_mask(20, 27)) for boundary in BOUNDARIES),
+    *(Stack(GaussianBlur(9, 1.5, boundary), SuperResolution(2)) for boundary in BOUNDARIES),
+    Stack(Colorization(), GaussianBlur(9, 1.0)),
+    Compose(SuperResolution(2), random_mask(10, 14)),
+]
+iterated = pytest.mark.parametrize("degradation", ITERATED, ids=lambda d: d.describe())
+
+
+@iterated
+def test_iterated_pinv_reproduces_what_was_measured(degradation):
+    operator = degradation.build(3, 20, 27)
+    assert reproduces(operator, smooth(2, operator.image_shape), lambda y: float(y.norm()))
+
+
+@iterated
+def test_iterated_pinv_reproduces_measured_white_noise(degradation):
+    # A blur lets little of white noise through, and to fit 1e-5 of that little can take tens of thousands of steps:
+    # what is asked for is A A^+ A = A within 1e-5 of the norm of A.
+    operator = degradation.build(3, 20, 27)
+    x = randn(2, operator.image_shape)
+    assert reproduces(operator, x, lambda y: operator.norm * float(x.norm()))
+
+
+@settings(quick, max_examples=20)
+@given(all_cases(12))
+def test_any_pinv_reproduces_what_was_measured(case):
+    operator = case[0].build(*case[1:])
+    x = smooth(1, operator.image_shape)
+    assert reproduces(operator, x, lambda y: operator.norm * float(x.norm()))
+
+
+@iterated
+def test_iterated_pinv_stays_out_of_the_null_space(degradation):
+    # Of all images with this measurement it has the least norm.
+    operator = degradation.build(3, 20, 27)
+    x = smooth(1, operator.image_shape)
+    assert operator.pinv(operator(x)).norm() <= x.norm() * (1 + 1e-4)
+
+
+@iterated
+def test_solve_with_hardly_any_noise(degradation):
+    operator = degradation.build(3, 20, 27, dtype=torch.float64)
+    y = operator.keep(randn(2, operator.measurement_shape, dtype=torch.float64))
+    a, b = 2e-6, 2.0
+    z = operator.solve(y, a, b)
+    assert (a * z + b * operator(operator.adjoint(z)) - y).norm() <= 1e-5 * y.norm()
+
+
+@iterated
+def test_solve_with_hardly_any_noise_in_float32(degradation):
+    # 1e-5 of y, and what rounding does to z, which is up to b |A|^2 / a times as large.
+    operator = degradation.build(3, 20, 27)
+    exact = degradation.build(3, 20, 27, dtype=torch.float64)
+    a, b = 2e-6, 2.0
+    noise = (a / b) ** 0.5 * randn(1, operator.measurement_shape, 1)
+    y = operator.keep(operator(smooth(1, operator.image_shape)) + noise)
+    z = operator.solve(y, a, b)
+    assert z.dtype == torch.float32
+    z, y = z.double(), y.double()
+    residual = a * z + b * exact(exact.adjoint(z)) - y
+    assert residual.norm() <= 1e-5 * y.norm() + 1e-7 * b * exact.norm**2 * z.norm()
+
+
+PRECONDITIONED = [
+    *(MotionBlur(4.0, boundary=boundary) for boundary in BOUNDARIES),
+    *(SpaceVaryingBlur(0.5, 1.2, boundary) for boundary in BOUNDARIES),
+    Stack(GaussianBlur(5, 1.0), SuperResolution(2)),
+    Stack(random_mask(7, 6), MotionBlur(4.0)),
+    Stack(Compose(random_mask(7, 6), GaussianBlur(5, 1.0)), GaussianBlur(5, 1.0)),
+]
+
+
+@pytest.mark.parametrize("degradation", PRECONDITIONED, ids=lambda d: d.describe())
+def test_a_preconditioner_is_symmetric_and_positive(degradation):
+    operator = degradation.build(3, 7, 6, dtype=torch.float64)
+    near = operator._preconditioner(*torch.tensor([1e-3, 2.0], dtype=torch.float64))
+    size = int(np.prod(operator.measurement_shape))
+    basis = torch.eye(size, dtype=torch.float64).view(size, *operator.measurement_shape)
+    matrix = near(basis).flatten(1)
+    torch.testing.assert_close(matrix, matrix.T, rtol=0, atol=1e-9)
+    assert torch.linalg.eigvalsh(matrix).min() > 0
+
+
 @quick
 @given(closed_forms(6))
 def test_pinv_is_moore_penrose(case):

@@ -1,0 +1,31 @@
+"""The gradient of a linear map is its transpose, however the map is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Map = Callable[[Tensor], Tensor]
+
+
+def linear_map(value: Tensor, apply: Map, transpose: Map) -> Tensor:
+    """apply(value), whose backward pass is transpose(gradient), and the backward pass of that apply again.
+
+    So nothing inside is recorded: `apply` may write to what it made itself, and a solver may iterate for as long as it
+    likes without the memory growing.
+    """
+    return _LinearMap.apply(value, apply, transpose)
+
+
+class _LinearMap(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value: Tensor, apply: Map, transpose: Map) -> Tensor:
+        ctx.maps = transpose, apply
+        with torch.autocast(value.device.type, enabled=False):  # the backward pass may be called under any
+            return apply(value)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return linear_map(gradient, *ctx.maps), None, None
