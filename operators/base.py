@@ -67,6 +67,8 @@ class Operator(ABC):
         if value.ndim != 4 or tuple(value.shape[1:]) != shape:
             got, wanted = " x ".join(map(str, value.shape)), " x ".join(map(str, ("batch", *shape)))
             raise ValueError(f"The {name} is {got}, but this degradation needs {wanted}: change its size or channels.")
+        if not torch.is_autocast_enabled(value.device.type):  # to enter a context takes as long as a small mask
+            return method(value.to(self.dtype), *args)
         with torch.autocast(value.device.type, enabled=False):
             return method(value.to(self.dtype), *args)
 

@@ -16,6 +16,8 @@ def linear_map(value: Tensor, apply: Map, transpose: Map) -> Tensor:
     So nothing inside is recorded: `apply` may write to what it made itself, and a solver may iterate for as long as it
     likes without the memory growing.
     """
+    if not (value.requires_grad and torch.is_grad_enabled()):
+        return apply(value)
     return _LinearMap.apply(value, apply, transpose)
 
 
@@ -23,9 +25,13 @@ class _LinearMap(torch.autograd.Function):
     @staticmethod
     def forward(ctx, value: Tensor, apply: Map, transpose: Map) -> Tensor:
         ctx.maps = transpose, apply
-        with torch.autocast(value.device.type, enabled=False):  # the backward pass may be called under any
-            return apply(value)
+        return _at_full_precision(apply, value)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return linear_map(gradient, *ctx.maps), None, None
+        return _at_full_precision(linear_map, gradient, *ctx.maps), None, None
+
+
+def _at_full_precision(apply: Callable[..., Tensor], value: Tensor, *args) -> Tensor:
+    with torch.autocast(value.device.type, enabled=False):  # the backward pass may be called under any
+        return apply(value, *args)

@@ -38,6 +38,7 @@ from maprps.operators import (  # noqa: E402
     RandomInpainting,
     SuperResolution,
 )
+from maprps.operators.convolution import fast_size  # noqa: E402
 from maprps.operators.resampling import resampling_matrix  # noqa: E402
 
 try:
@@ -106,15 +107,16 @@ def linear(operator: Operator, size: int, bare: tuple[Run | None, Run | None], p
 
 
 def blur(boundary: str, kernel: Tensor, size: int) -> list:
-    """A kernel of KERNEL x KERNEL px. The bare pair of transforms is that of a circular boundary for each."""
+    """A kernel of KERNEL x KERNEL px. The bare pair of transforms covers what the kernel reaches beyond the border."""
     x = image(size)
-    spread = torch.zeros(size, size)
+    full = size if boundary == "circular" else fast_size(size + KERNEL - 1)
+    spread = torch.zeros(full, full)
     spread[:KERNEL, :KERNEL] = kernel
     response = rfft2(spread.roll((-(KERNEL // 2), -(KERNEL // 2)), (0, 1)))
     conjugate = response.conj().resolve_conj()
     bare = (
-        lambda: irfft2(rfft2(x) * response, s=(size, size)),
-        lambda: irfft2(rfft2(x) * conjugate, s=(size, size)),
+        lambda: irfft2(rfft2(x, s=(full, full)) * response, s=(full, full)),
+        lambda: irfft2(rfft2(x, s=(full, full)) * conjugate, s=(full, full)),
     )
     physics = {}
     if deepinv:

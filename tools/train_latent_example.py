@@ -3,7 +3,7 @@
     python tools/train_latent_example.py vae --store DIR --run DIR/vae --hours 1 --anneal-minutes 10
     python tools/train_latent_example.py encode --store DIR --run DIR/vae
     python tools/train_latent_example.py prior --store DIR --run DIR/prior --hours 1 --anneal-minutes 10 --vae DIR/vae
-    python tools/train_latent_example.py decoder --store DIR --run DIR/decoder --hours 1 --anneal-minutes 10 --vae DIR/vae
+    python tools/train_latent_example.py decoder --store DIR --run DIR/decoder --anneal-minutes 10 --vae DIR/vae
 
 The networks are ComfyUI's own, found by COMFYUI_PATH. The VAE is a TAESD of 16 channels, trained to reconstruct, with
 noise on its latents so that nearby latents mean nearby pictures. `encode` writes the latents of all photos, turned and
@@ -238,9 +238,9 @@ def main() -> None:
             rate=VAE_RATE,
         )
         train(training, arguments)
-        vae.taesd_decoder = training.average
-        save_file({key: value.contiguous() for key, value in vae.state_dict().items()}, arguments.run / "vae.safetensors")
-        print(f"exported {arguments.run / 'vae.safetensors'} after {int(training.steps) * VAE_BATCH} more images")
+        vae.taesd_decoder, better = training.average, arguments.run / "vae.safetensors"
+        save_file({key: value.contiguous() for key, value in vae.state_dict().items()}, better)
+        print(f"exported {better} after {int(training.steps) * VAE_BATCH} more images")
     elif arguments.part == "encode":
         encode(vae.to(memory_format=torch.channels_last), arguments.store, latents_file)
     else:
