@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import comfy.model_management
+import torch
 from torch import Tensor
 
-from ..operators import Degradation, inner_product
+from ..operators import Degradation, Operator, inner_product, poisson
 from ..solvers.noise import Noise
 from .pixel import measured_channels, to_channels_first
 
 NOISE_STAGE = 0
 
 
-def degrade(image: Tensor, degradation: Degradation, noise_std: float, seed: int) -> Tensor:
-    """A(image) + noise_std * n, [B, h, w, C]; zero where nothing is measured, and never clamped."""
+def degrade(image: Tensor, degradation: Degradation, noise_std: float, seed: int, photon_noise: bool = False) -> Tensor:
+    """A(image) + noise_std * n, [B, h, w, C]; zero where nothing is measured, and never clamped.
+
+    photon_noise: Poisson noise instead, of so many photons that its variance is noise_std^2 on average over the image.
+    Raises ValueError where that would be asked of a measurement that is negative in places.
+    """
     if noise_std < 0:
         raise ValueError(f"noise_std is {noise_std}: give the noise's standard deviation, 0 or more.")
     x = to_channels_first(image).to(comfy.model_management.get_torch_device())
     operator = degradation.build(*x.shape[1:], x.device)
     y = operator(x)
-    noise = Noise(seed, [0] * len(y), NOISE_STAGE).like(y)
-    return operator.keep(y + noise_std * noise).movedim(1, -1).contiguous().to(image.device)
+    noise = Noise(seed, [0] * len(y), NOISE_STAGE)
+    if not photon_noise:
+        y = y + noise_std * noise.like(y)
+    elif noise_std > 0:
+        y = _count_photons(operator, operator.keep(y), noise_std, noise.generators)
+    return operator.keep(y).movedim(1, -1).contiguous().to(image.device)
+
+
+def _count_photons(operator: Operator, y: Tensor, noise_std: float, generators: Sequence[torch.Generator]) -> Tensor:
+    if y.clamp_max(0).norm() > 0.01 * y.norm():  # less is the overshoot of a bicubic kernel
+        raise ValueError(
+            "Poisson noise counts light, but this degradation gives negative values too: choose Gaussian noise."
+        )
+    means = [float(one.clamp_min(0).sum()) / operator.measured for one in y]
+    counts = [
+        poisson(one[None], mean / noise_std**2, [generator]) if mean else one[None]  # the dark has no noise
+        for one, mean, generator in zip(y, means, generators, strict=True)
+    ]
+    return torch.cat(counts)
 
 
 def residual_in_noise(

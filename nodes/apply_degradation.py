@@ -6,6 +6,8 @@ from ..evaluation.canvas import to_rgb
 from ..host.degrade import degrade
 from .types import CATEGORY, degradation_input, noise_std_input, seed_input
 
+NOISES = "Gaussian", "Poisson"
+
 
 class ApplyDegradation(io.ComfyNode):
     @classmethod
@@ -24,6 +26,14 @@ class ApplyDegradation(io.ComfyNode):
                     "The same seed gives the same noise, whatever the batch and the device.",
                     control_after_generate=False,
                 ),
+                io.Combo.Input(
+                    "noise",
+                    optional=True,
+                    options=list(NOISES),
+                    default="Gaussian",
+                    tooltip="Gaussian: the same everywhere. Poisson: that of counted light, stronger where it is "
+                    "bright; noise_std is then its average over the image.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -36,6 +46,6 @@ class ApplyDegradation(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, degradation, noise_std=0.05, seed=0) -> io.NodeOutput:
-        measurement = degrade(image, degradation, noise_std, seed)
+    def execute(cls, image, degradation, noise_std=0.05, seed=0, noise="Gaussian") -> io.NodeOutput:
+        measurement = degrade(image, degradation, noise_std, seed, noise == "Poisson")
         return io.NodeOutput(measurement, to_rgb(degradation.view(measurement)))

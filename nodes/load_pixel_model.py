@@ -19,7 +19,8 @@ class LoadPixelModel(io.ComfyNode):
             display_name="Load Pixel Model (MAP-RPS)",
             category="MAP-RPS",
             description="Loads a diffusion model that works on pixels: the small prior that comes with the pack, or a "
-            "guided-diffusion (ADM) checkpoint from models/diffusion_models.",
+            "guided-diffusion (ADM) checkpoint from models/diffusion_models. Stable Diffusion is loaded by Load "
+            "Checkpoint, for the latent nodes.",
             inputs=[
                 io.Combo.Input(
                     "model_name",

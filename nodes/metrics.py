@@ -29,11 +29,15 @@ class Metrics(io.ComfyNode):
                 io.Float.Output("PSNR", display_name="PSNR", tooltip="Mean over the batch, in dB."),
                 io.Float.Output("SSIM", display_name="SSIM", tooltip="Mean over the batch."),
                 io.Float.Output(
-                    "residual_over_noise", tooltip="Mean over the batch; 0 where no measurement is connected."
+                    "residual_over_noise",
+                    display_name="residual / noise",
+                    tooltip="Mean over the batch; 0 where no measurement is connected.",
                 ),
-                io.String.Output("text", display_name="text"),
+                io.String.Output("text", display_name="text", tooltip="A line for each image, for Preview as Text."),
                 io.Image.Output(
-                    "plot", tooltip="Error map of the first image, or the residual's histogram where it is known."
+                    "plot",
+                    display_name="plot",
+                    tooltip="Error map of the first image, or the residual's histogram where it is known.",
                 ),
             ],
             is_output_node=True,

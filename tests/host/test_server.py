@@ -5,7 +5,7 @@ import pytest
 from maprps.tools.setup.client import PromptError
 from maprps.tools.workflow_api import to_prompt
 
-# The pixel half of the public contract: node id -> (inputs to connect or choose, output types). Shared workflows
+# The public contract: node id -> (inputs to connect or choose, output types). Shared workflows
 # depend on it.
 CONTRACT = {
     "MAPRPS_LoadPixelModel": ({"model_name"}, ["MODEL"]),
@@ -39,6 +39,20 @@ CONTRACT = {
     ),
     "MAPRPS_Blend": ({"estimate", "sample"}, ["IMAGE"]),
     "MAPRPS_Uncertainty": ({"images"}, ["IMAGE", "IMAGE", "STRING"]),
+    "MAPRPS_LatentMAPEstimation": (
+        {"model", "vae", "degradation", "measurement", "positive", "negative", "cfg"},
+        ["LATENT", "IMAGE", "STRING"],
+    ),
+    "MAPRPS_LatentRenoisedPosteriorSampling": (
+        {"model", "vae", "degradation", "measurement", "estimate", "positive", "negative", "cfg"},
+        ["LATENT", "IMAGE"],
+    ),
+    "MAPRPS_Sampler": ({"model", "degradation", "measurement"}, ["SAMPLER"]),
+    "MAPRPS_Guider": ({"model", "degradation", "measurement"}, ["GUIDER"]),
+    "MAPRPS_LoadLatentExample": (set(), ["MODEL", "VAE"]),
+    "MAPRPS_KeepMeasured": ({"image", "degradation", "measurement"}, ["IMAGE"]),
+    "MAPRPS_EstimateNoise": ({"image"}, ["FLOAT"]),
+    "MAPRPS_EstimateBlur": ({"photo"}, ["DEGRADATION"]),
     "MAPRPS_Metrics": ({"image", "reference"}, ["FLOAT", "FLOAT", "FLOAT", "STRING", "IMAGE"]),
 }
 
