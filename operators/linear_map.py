@@ -22,14 +22,20 @@ def linear_map(value: Tensor, apply: Map, transpose: Map) -> Tensor:
 
 
 class _LinearMap(torch.autograd.Function):
+    generate_vmap_rule = True  # for torch.func, such as jacrev
+
     @staticmethod
-    def forward(ctx, value: Tensor, apply: Map, transpose: Map) -> Tensor:
-        ctx.maps = transpose, apply
+    def forward(value: Tensor, apply: Map, transpose: Map) -> Tensor:
         return _at_full_precision(apply, value)
 
     @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, Map, Map], output: Tensor) -> None:
+        _, *ctx.maps = inputs
+
+    @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return _at_full_precision(linear_map, gradient, *ctx.maps), None, None
+        apply, transpose = ctx.maps
+        return _at_full_precision(linear_map, gradient, transpose, apply), None, None
 
 
 def _at_full_precision(apply: Callable[..., Tensor], value: Tensor, *args) -> Tensor:
