@@ -52,7 +52,7 @@ class Degradation(ABC):
         return height, width
 
     def view(self, measurement: torch.Tensor) -> torch.Tensor:
-        """A measurement, of any layout, as something to look at in 0..1, where it is not a picture itself."""
+        """A measurement [B, h, w, c] as something to look at in 0..1, where it is not a picture itself."""
         return measurement
 
     @abstractmethod

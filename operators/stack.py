@@ -36,6 +36,10 @@ class Stack(Degradation):
         sizes = (part.image_size(height, width // 2) for part in (self.first, self.second))
         return tuple(min(sides) for sides in zip(*sizes, strict=True))
 
+    def view(self, measurement: Tensor) -> Tensor:
+        panes = zip((self.first, self.second), measurement.chunk(2, 2), strict=True)
+        return torch.cat([part.view(pane) for part, pane in panes], 2)
+
     def describe(self) -> str:
         return f"{self.first.describe()}, and beside it {self.second.describe()}"
 
@@ -67,8 +71,8 @@ class Panes(Operator):
         return self.join([part.keep(m) for part, m in zip(self.parts, self.split(y), strict=True)])
 
     def _initial_guess(self, y: Tensor) -> Tensor:
-        """That of the part which measured more."""
-        choice = max((0, 1), key=lambda i: self.parts[i].measured)
+        """That of the part which measured more; of a linear one, if there is one, for its guess is never far off."""
+        choice = max((0, 1), key=lambda i: (self.parts[i].linear, self.parts[i].measured))
         return self.parts[choice].initial_guess(self.split(y)[choice])
 
 

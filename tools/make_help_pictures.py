@@ -129,7 +129,7 @@ def shown(clean: Tensor, degradation: Degradation, noise_std: float) -> Tensor:
     operator = degradation.build(3, *clean.shape[:2])
     y = operator(clean.movedim(-1, 0)[None])
     y = operator.keep(y + noise_std * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)))
-    picture = to_rgb(degradation.view(y[0]).movedim(0, -1))
+    picture = to_rgb(degradation.view(y.movedim(1, -1))[0])
     return middle(enlarge(picture, max(1, SIDE // len(picture))))
 
 

@@ -6,6 +6,7 @@ from maprps.operators import (
     Colorization,
     CompressedSensing,
     GaussianBlur,
+    PhaseRetrieval,
     RandomInpainting,
     Stack,
     SuperResolution,
@@ -78,4 +79,12 @@ def test_a_nonlinear_part_makes_a_nonlinear_whole():
     x = torch.rand(1, 1, 4, 4)
     assert not panes.linear
     assert torch.equal(panes(x)[..., :4], x**2)
-    assert torch.equal(panes.initial_guess(panes(x)), (x**2).sqrt())
+    assert torch.equal(panes.initial_guess(panes(x)), panes.parts[1](x))  # of the linear one: its blurred picture
+
+
+def test_each_pane_is_looked_at_as_its_part_is():
+    stack = Stack(CompressedSensing(2.0, 0), PhaseRetrieval(2.0))
+    y = stack.build(1, 8, 8)(torch.rand(2, 1, 8, 8)).movedim(1, -1)
+    width = y.shape[2] // 2
+    views = CompressedSensing().view(y[:, :, :width]), PhaseRetrieval().view(y[:, :, width:])
+    assert torch.equal(stack.view(y), torch.cat(views, 2))
