@@ -1,6 +1,6 @@
 """Stage 1 and stage 2 on the latent example and held-out photos: every scheme side by side, in one run.
 
-    python tools/study_latent.py --images DIR --size 128 --tasks sr deblur inpainting denoising
+    python tools/study_latent.py --images DIR --size 96 --tasks sr deblur inpainting denoising --parts fast stage2
 
 Prints, per task, PSNR, sharpness, residual and the number of decodings (each with a gradient, but for those of the
 scheme by encoding). Needs COMFYUI_PATH. Central crops, one batch; noise std as in study_estimators.py.
@@ -40,7 +40,16 @@ from maprps.solvers.proximal import proximal  # noqa: E402
 from maprps.solvers.schedules import log_sigmas, sampling_sigmas, stable_diffusion_sigmas  # noqa: E402
 
 SAMPLES = 16
-LEVELS = (0.05, 0.1, 0.2, 0.4, 0.6, 1.0)
+LEVELS = (0.1, 0.2, 0.4, 1.0)
+PARTS = ("fast", "encoding", "stage2", "every step", "paper", "mean")
+FAST = {
+    "as it is": Annealed(),
+    "16 steps": Annealed(16),
+    "to 0.1": Annealed(sigma_end=0.1),
+    "no momentum": Annealed(momentum=0.0),
+    "stopped at 1.05": Annealed(discrepancy=1.05),
+    "not stopped": Annealed(discrepancy=float("inf")),
+}
 
 
 class Counted:
@@ -99,17 +108,17 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--tasks", nargs="+", default=["sr", "deblur", "inpainting", "denoising"])
-    parser.add_argument("--quick", action="store_true", help="leave out the paper's settings and the many samples")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
     model, vae = load_latent_example()
     truth = photos(arguments.images, arguments.size)
     host_vae = HostVAE(vae, model, truth.shape[-2:])
     with torch.no_grad():
         for name in arguments.tasks:
-            study(name, Denoise(model), host_vae, truth, arguments.quick)
+            study(name, Denoise(model), host_vae, truth, arguments.parts)
 
 
-def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, quick: bool) -> None:
+def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[str]) -> None:
     degradation, noise_std, settings = task(name, truth.shape[-1])
     operator = degradation.build(*truth.shape[1:])
     count = list(range(len(truth)))
@@ -140,50 +149,56 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, quick: bool)
     print(f"{name:11s} initial guess, not encoded: PSNR {float(psnr(as_image(guess), reference).mean()):.2f}")
     show("truth, encoded and decoded", vae.encode(truth))
     show("start", start)
-    fit = proximal(problem, start, 1e4, start)
-    show("least squares from the start", fit)
-    for end in (0.03, 0.1, 0.2):
-        for steps in (8, 16):
-            for discrepancy in (1.05, float("inf")):
-                method = Annealed(steps, sigma_end=end, discrepancy=discrepancy)
-                show(
-                    f"fast to {end}, {steps} steps, until {discrepancy}",
-                    method(problem, denoise, start, noise(), silent).image,
-                )
-    show(
-        "fast, no momentum", Annealed(8, momentum=0.0, discrepancy=1.05)(problem, denoise, start, noise(), silent).image
-    )
-    for factor in (2, 4):
-        looser = Problem(operator, y, factor * s, decoder, vae.encode)
-        show(
-            f"fast, noise taken {factor} times",
-            Annealed(discrepancy=1.05)(looser, denoise, start, noise(), silent).image,
-        )
-    for evaluations in (3, 6, 12):
-        proximal_module.DECODER_EVALUATIONS = evaluations
-        show(
-            f"fast, {evaluations} evaluations",
-            Annealed(discrepancy=1.05)(problem, denoise, start, noise(), silent).image,
-        )
-    proximal_module.DECODER_EVALUATIONS = 30
-    for gain in (0.1, 0.25, 0.5):
-        for end in (0.05, 0.2):
-            show(f"by encoding to {end}, gain {gain}", annealed_by_encoding(problem, denoise, start, 8, end, gain))
+    if "fast" in parts:
+        show("least squares from the start", proximal(problem, start, 1e4, start))
+        for label, method in FAST.items():
+            show(f"fast, {label}", method(problem, denoise, start, noise(), silent).image)
+        for factor in (2, 4):
+            looser = Problem(operator, y, factor * s, decoder, vae.encode)
+            show(f"fast, noise taken {factor} times", Annealed()(looser, denoise, start, noise(), silent).image)
+        usual = proximal_module.DECODER_EVALUATIONS
+        for evaluations in (3, 12, 30):
+            proximal_module.DECODER_EVALUATIONS = evaluations
+            show(f"fast, {evaluations} evaluations", Annealed()(problem, denoise, start, noise(), silent).image)
+        proximal_module.DECODER_EVALUATIONS = usual
+    if "encoding" in parts:
+        for gain in (0.1, 0.25, 0.5):
+            for end in (0.05, 0.2):
+                z = annealed_by_encoding(problem, denoise, start, 8, end, gain)
+                show(f"by encoding to {end}, gain {gain}", z)
 
-    estimate = Annealed(discrepancy=1.05)(problem, denoise, start, noise(), silent).image
+    estimate = Annealed()(problem, denoise, start, noise(), silent).image
     decoder.calls = denoise.calls = 0
     levels = stable_diffusion_sigmas()
-    terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP(), "encoding": Encoding(0.25)}
-    for label, term in terms.items():
-        for level in LEVELS:
-            sigmas = sampling_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)
-            z = renoised_posterior_sampling(
-                problem, denoise, term, dpm_solver, estimate, sigmas, Noise(2, count, 2), silent
-            )
-            show(f"renoise {level}, {label}", z)
-    if quick:
+    if "stage2" in parts:
+        terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP(), "encoding": Encoding(0.25)}
+        for label, term in terms.items():
+            for level in LEVELS:
+                sigmas = sampling_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)
+                z = renoised_posterior_sampling(
+                    problem, denoise, term, dpm_solver, estimate, sigmas, Noise(2, count, 2), silent
+                )
+                show(f"renoise {level}, {label}", z)
+    if "every step" in parts:
+        sigmas = [float(v) for v in levels[:200].flip(0)] + [0.0]
+        terms = {"latent DPS": LatentDPS(0.1), "DPS": DPS(0.1), "PSLD": PSLD(0.1), "LDIR": LDIR(0.1)}
+        for label, term in terms.items():
+            with torch.enable_grad():
+                z = renoised_posterior_sampling(
+                    problem, denoise, term, ancestral, estimate, sigmas, Noise(2, count, 2), silent
+                )
+            show(f"renoise 0.2, every step, {label}", z.detach())
+    if "paper" in parts:
+        papers = {"w*, lr 0.1": Paper(300, sigma=float(levels[50]), learning_rate=0.1)}
+        papers |= {
+            f"{kind} settings": table[settings]
+            for kind, table in (("SD1.5", SD15), ("FFHQ-LDM", FFHQ_LDM))
+            if settings in table
+        }
+        for label, paper in papers.items():
+            show(f"paper, {label}", paper(problem, denoise, start, noise(), silent).image)
+    if "mean" not in parts:
         return
-
     mean = torch.zeros_like(truth)
     sigmas = sampling_sigmas(float(levels[-1]), 0.03, 16)
     for k in range(SAMPLES):
@@ -196,22 +211,6 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, quick: bool)
             / SAMPLES
         )
     print(f"{name:11s} mean of {SAMPLES} samples, in pixels: PSNR {float(psnr(as_image(mean), reference).mean()):.2f}")
-    decoder.calls = denoise.calls = 0
-    papers = {"w*, lr 0.1": Paper(300, sigma=float(levels[50]), learning_rate=0.1)}
-    papers |= {
-        f"{kind} settings": table[settings]
-        for kind, table in (("SD1.5", SD15), ("FFHQ-LDM", FFHQ_LDM))
-        if settings in table
-    }
-    for label, paper in papers.items():
-        show(f"paper, {label}", paper(problem, denoise, start, noise(), silent).image)
-    sigmas = [float(v) for v in levels[:200].flip(0)] + [0.0]
-    for label, term in {"latent DPS": LatentDPS(0.1), "DPS": DPS(0.1), "PSLD": PSLD(0.1), "LDIR": LDIR(0.1)}.items():
-        with torch.enable_grad():
-            z = renoised_posterior_sampling(
-                problem, denoise, term, ancestral, estimate, sigmas, Noise(2, count, 2), silent
-            )
-        show(f"renoise 0.2, every step, {label}", z.detach())
 
 
 if __name__ == "__main__":
