@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -102,16 +102,34 @@ class LinearOperator(Operator):
         """
         return self._run(self._pinv, y, "measurement", self.measurement_shape)
 
-    def solve(self, y: Tensor, a: float | Tensor, b: float | Tensor) -> Tensor:
+    def solve(self, y: Tensor, a: float | Tensor, b: float | Tensor, tolerance: float | None = None) -> Tensor:
         """(a I + b A A^T)^-1 y, for a, b >= 0, numbers or one per image as [B, 1, 1, 1]. [B, c, h, w] to the same.
 
         With a = 0 and a singular A A^T, closed forms give the pseudo-inverse. The residual, relative to y, is some 1e-7
         in float32 for closed forms and up to 5e-6 for iterations; for a y that is mostly noise it can reach
         1e-7 b |A|^2 / a, by the rounding of the result alone. Differentiable in y.
+        tolerance: for a solver that can do with less, of an iteration, which then works in the operator's own dtype.
         Raises RuntimeError where conjugate gradients are needed and do not converge.
         """
         a, b = (torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b))
-        return self._run(self._solve, y, "measurement", self.measurement_shape, a, b)
+        exact = tolerance is None or self.closed_form
+        method = self._solve if exact else partial(self._iterate, tolerance=tolerance)
+        return self._run(method, y, "measurement", self.measurement_shape, a, b)
+
+    def preconditioner(self, a: float | Tensor, b: float | Tensor) -> Map | None:
+        """A map near (a I + b A A^T)^-1, symmetric positive definite, for A whose `solve` iterates: at a step's cost.
+
+        None where `solve` is a closed form, and where no such map is known. a > 0 and b as in `solve`.
+        """
+        if self.closed_form:
+            return None
+        nearly = self._preconditioner(*(torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b)))
+        return nearly and (lambda v: self._run(nearly, v, "measurement", self.measurement_shape))
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether `solve` needs no iteration."""
+        return type(self)._solve is not LinearOperator._solve
 
     @cached_property
     def norm(self) -> float:
@@ -151,21 +169,21 @@ class LinearOperator(Operator):
 
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         exact = self.precise
-        a, b = a.to(exact.dtype), b.to(exact.dtype)
-        nearly = exact._preconditioner(a, b)
+        return exact._iterate(*(v.to(exact.dtype) for v in (y, a, b)), self.tolerance).to(self.dtype)
+
+    def _iterate(self, y: Tensor, a: Tensor, b: Tensor, tolerance: float) -> Tensor:
+        nearly = self._preconditioner(a, b)
 
         def invert(v: Tensor) -> Tensor:
             return conjugate_gradients(
-                lambda z: a * z + b * exact._forward(exact._adjoint(z)), v, self.tolerance, precondition=nearly
+                lambda z: a * z + b * self._forward(self._adjoint(z)), v, tolerance, precondition=nearly
             )
 
-        return linear_map(y.to(exact.dtype), invert, invert).to(self.dtype)
+        return linear_map(y, invert, invert)
 
     def _preconditioner(self, a: Tensor, b: Tensor) -> Map | None:
         """A symmetric positive definite map near (a I + b A A^T)^-1, or None. A closed form is its own."""
-        if type(self)._solve is LinearOperator._solve:
-            return None
-        return lambda v: self._solve(v, a, b)
+        return (lambda v: self._solve(v, a, b)) if self.closed_form else None
 
     def _initial_guess(self, y: Tensor) -> Tensor:
         return self._pinv(y)

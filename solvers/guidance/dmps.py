@@ -27,6 +27,6 @@ class DMPS:
         require_linear_operator(problem, "DMPS")
         if problem.decoder is not identity:
             raise ValueError("DMPS works on pixels: choose another guidance for a latent model.")
-        weights = problem.operator.solve(problem.residual(x), problem.noise_std**2, sigma**2)
+        weights = problem.solve(problem.residual(x), sigma**2)
         step = self.scale * sigma**2 * problem.operator.adjoint(weights)
         return Guided(denoise(x, per_image(sigma, x)) + step)

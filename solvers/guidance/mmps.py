@@ -57,7 +57,7 @@ class MMPS:
 
         def precondition(u: Tensor) -> Tensor:
             # The inverse for a covariance that is a multiple of I: a good one, and it costs no Jacobian product.
-            return problem.operator.solve(u, problem.noise_std**2, variance) if problem.linear else u
+            return problem.solve(u, variance) if problem.linear else u
 
         def normal(u: Tensor) -> Tensor:
             w = precondition(u)

@@ -22,8 +22,6 @@ class PiGDM:
     def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
         require_linear_operator(problem, "PiGDM")
         leaf, denoised = denoise_with_graph(denoise, x, sigma)
-        weights = problem.operator.solve(
-            problem.residual(denoised.detach()), problem.noise_std**2, sigma**2 / (1 + sigma**2)
-        )
+        weights = problem.solve(problem.residual(denoised.detach()), sigma**2 / (1 + sigma**2))
         gradient = whitened_pullback(problem, leaf, denoised, weights)
         return Guided(denoised.detach() + sigma**2 * gradient)

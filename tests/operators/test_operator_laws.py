@@ -234,7 +234,7 @@ def test_solve_with_hardly_any_noise_in_float32(degradation):
 
 
 PRECONDITIONED = [
-    *(MotionBlur(4.0, boundary=boundary) for boundary in BOUNDARIES),
+    *(MotionBlur(4.0, boundary=boundary) for boundary in BOUNDARIES if boundary != "circular"),
     *(SpaceVaryingBlur(0.5, 1.2, boundary) for boundary in BOUNDARIES),
     Stack(GaussianBlur(5, 1.0), SuperResolution(2)),
     Stack(random_mask(7, 6), MotionBlur(4.0)),
@@ -245,7 +245,7 @@ PRECONDITIONED = [
 @pytest.mark.parametrize("degradation", PRECONDITIONED, ids=lambda d: d.describe())
 def test_a_preconditioner_is_symmetric_and_positive(degradation):
     operator = degradation.build(3, 7, 6, dtype=torch.float64)
-    near = operator._preconditioner(*torch.tensor([1e-3, 2.0], dtype=torch.float64))
+    near = operator.preconditioner(1e-3, 2.0)
     size = int(np.prod(operator.measurement_shape))
     basis = torch.eye(size, dtype=torch.float64).view(size, *operator.measurement_shape)
     matrix = near(basis).flatten(1)
@@ -413,3 +413,19 @@ def test_wrong_sizes_are_named():
         operator.solve(torch.zeros(1, 3, 4, 4), 1.0, 1.0)
     with pytest.raises(ValueError, match="image is 1 x 1 x 16 x 20, but this degradation needs batch x 3 x 16 x 20"):
         operator(torch.zeros(1, 1, 16, 20))
+
+
+@pytest.mark.parametrize("degradation", PRECONDITIONED, ids=lambda d: d.describe())
+def test_solve_to_a_looser_tolerance(degradation):
+    operator = (
+        degradation.build(3, 20, 27) if "inpainting" not in degradation.describe() else degradation.build(3, 7, 6)
+    )
+    y = operator.keep(operator(smooth(2, operator.image_shape)))
+    z = operator.solve(y, 0.01, 2.0, tolerance=1e-2)
+    residual = 0.01 * z + 2.0 * operator(operator.adjoint(z)) - y
+    assert (residual.flatten(1).norm(dim=1) <= 1.1e-2 * y.flatten(1).norm(dim=1)).all()
+
+
+def test_a_closed_form_needs_no_preconditioner():
+    assert SuperResolution(2).build(3, 8, 8).preconditioner(0.1, 1.0) is None
+    assert Compose(MotionBlur(4.0), SuperResolution(2)).build(3, 8, 8).preconditioner(0.1, 1.0) is None  # none is known
