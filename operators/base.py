@@ -17,6 +17,8 @@ from .linear_map import Map, linear_map
 
 Shape = tuple[int, int, int]
 
+LOOSE_STEPS = 200
+
 
 class Operator(ABC):
     """A(x) for one image size, built on one device and in one floating point type.
@@ -108,12 +110,13 @@ class LinearOperator(Operator):
         With a = 0 and a singular A A^T, closed forms give the pseudo-inverse. The residual, relative to y, is some 1e-7
         in float32 for closed forms and up to 5e-6 for iterations; for a y that is mostly noise it can reach
         1e-7 b |A|^2 / a, by the rounding of the result alone. Differentiable in y.
-        tolerance: for a solver that can do with less, of an iteration, which then works in the operator's own dtype.
+        tolerance: for a solver that can do with less. An iteration then works in the operator's own dtype and takes at
+        most 200 steps.
         Raises RuntimeError where conjugate gradients are needed and do not converge.
         """
         a, b = (torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b))
         exact = tolerance is None or self.closed_form
-        method = self._solve if exact else partial(self._iterate, tolerance=tolerance)
+        method = self._solve if exact else partial(self._iterate, tolerance=tolerance, at_most=LOOSE_STEPS)
         return self._run(method, y, "measurement", self.measurement_shape, a, b)
 
     def preconditioner(self, a: float | Tensor, b: float | Tensor) -> Map | None:
@@ -171,13 +174,15 @@ class LinearOperator(Operator):
         exact = self.precise
         return exact._iterate(*(v.to(exact.dtype) for v in (y, a, b)), self.tolerance).to(self.dtype)
 
-    def _iterate(self, y: Tensor, a: Tensor, b: Tensor, tolerance: float) -> Tensor:
+    def _iterate(self, y: Tensor, a: Tensor, b: Tensor, tolerance: float, at_most: int | None = None) -> Tensor:
+        options = {"cut_short": True, "max_iterations": at_most} if at_most else {}
         nearly = self._preconditioner(a, b)
 
+        def normal(z: Tensor) -> Tensor:
+            return a * z + b * self._forward(self._adjoint(z))
+
         def invert(v: Tensor) -> Tensor:
-            return conjugate_gradients(
-                lambda z: a * z + b * self._forward(self._adjoint(z)), v, tolerance, precondition=nearly
-            )
+            return conjugate_gradients(normal, v, tolerance, precondition=nearly, **options)
 
         return linear_map(y, invert, invert)
 

@@ -14,6 +14,7 @@ def conjugate_gradients(
     tolerance: float = 1e-6,
     max_iterations: int = 10_000,
     precondition: Callable[[Tensor], Tensor] | None = None,
+    cut_short: bool = False,
 ) -> Tensor:
     """Solve apply(x) = target for a symmetric positive (semi-)definite `apply` (Hestenes and Stiefel, 1952).
 
@@ -21,8 +22,9 @@ def conjugate_gradients(
     that its solution does not depend on the batch it sits in.
     tolerance: an image has converged when |apply(x) - target| <= tolerance * |target|.
     precondition: a symmetric positive definite map near the inverse of `apply`; none by default.
+    cut_short: to take what `max_iterations` give. Its error is what `apply` almost stops.
 
-    Raises RuntimeError if an image has not converged after `max_iterations`, or has become NaN.
+    Raises RuntimeError if an image has not converged after `max_iterations`, unless cut short, or has become NaN.
     """
     precondition = precondition or (lambda residual: residual)
     x = torch.zeros_like(target)
@@ -43,7 +45,7 @@ def conjugate_gradients(
         steepest = precondition(residual)
         previous, square = square, _dot(residual, steepest)
         direction = steepest + torch.where(active, square / previous, 0.0) * direction
-    failed = ~(norm <= goal)  # True for NaN
+    failed = ~torch.isfinite(norm) if cut_short else ~(norm <= goal)  # the latter is True for NaN
     if failed.any():
         worst = tolerance * float((norm / goal)[failed].max())
         raise RuntimeError(

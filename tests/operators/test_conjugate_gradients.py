@@ -19,6 +19,20 @@ def test_solves_every_system_of_a_batch_to_the_tolerance():
     torch.testing.assert_close(x, torch.linalg.solve(matrices, target), rtol=0, atol=1e-4)
 
 
+def test_cut_short_it_gives_what_it_has():
+    diagonal = torch.logspace(-6, 0, 50, dtype=torch.float64)
+    target = torch.ones(1, 50, dtype=torch.float64)
+    residuals = []
+    for steps in (2, 8, 16):
+        x = conjugate_gradients(lambda v: diagonal * v, target, 1e-9, steps, cut_short=True)
+        residuals.append(float((diagonal.sqrt() * (x - target / diagonal)).norm()))  # falls with every step
+        with pytest.raises(RuntimeError, match="stopped at a relative residual"):
+            conjugate_gradients(lambda v: diagonal * v, target, 1e-9, steps)
+    assert residuals[0] > residuals[1] > residuals[2]
+    with pytest.raises(RuntimeError, match="not finite"):
+        conjugate_gradients(lambda v: diagonal * v, target * torch.nan, 1e-9, 4, cut_short=True)
+
+
 def test_exact_after_as_many_steps_as_there_are_eigenvalues():
     diagonal = torch.tensor([1.0, 3.0, 3.0, 7.0, 1.0], dtype=torch.float64)
     target = torch.arange(1, 6, dtype=torch.float64)[None]
