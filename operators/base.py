@@ -88,11 +88,11 @@ class LinearOperator(Operator):
     """Eigenvalues [H, W] of an A that is diagonal in the cosine basis (`cosines`); None for any other."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._run(self._linear, x, "image", self.image_shape, self._forward, self._adjoint)
+        return self._run(linear_map, x, "image", self.image_shape, self._forward, self._adjoint)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y: [B, c, h, w] to [B, C, H, W]. Differentiable."""
-        return self._run(self._linear, y, "measurement", self.measurement_shape, self._adjoint, self._forward)
+        return self._run(linear_map, y, "measurement", self.measurement_shape, self._adjoint, self._forward)
 
     def pinv(self, y: Tensor) -> Tensor:
         """A^+ y (Moore-Penrose): of the images that fit y best, the one of least norm. [B, c, h, w] to [B, C, H, W].
@@ -150,9 +150,6 @@ class LinearOperator(Operator):
 
     @abstractmethod
     def _adjoint(self, y: Tensor) -> Tensor: ...
-
-    def _linear(self, value: Tensor, apply: Map, transpose: Map) -> Tensor:
-        return linear_map(value, apply, transpose)
 
     def _pinv(self, y: Tensor) -> Tensor:
         exact = self.precise
