@@ -162,7 +162,7 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[
             show(f"fast, {evaluations} evaluations", Annealed()(problem, denoise, start, noise(), silent).image)
         proximal_module.DECODER_EVALUATIONS = usual
     if "encoding" in parts:
-        for gain in (0.1, 0.25, 0.5):
+        for gain in (1.0, 4.0, 16.0):
             for end in (0.05, 0.2):
                 z = annealed_by_encoding(problem, denoise, start, 8, end, gain)
                 show(f"by encoding to {end}, gain {gain}", z)
