@@ -30,6 +30,8 @@ class Operator(ABC):
     """
 
     linear = False
+    ambiguous = False
+    """Whether quite another image can have the same measurement, so that the initial guess may be of that."""
     rebuild: Callable[[torch.dtype], Operator] | None = None
     """Builds the same operator in another floating point type; None for one not built from a description."""
 

@@ -67,6 +67,8 @@ class FourierMagnitude(Operator):
     Image by image, as complex numbers round by their place among a thread's share.
     """
 
+    ambiguous = True
+
     def __init__(
         self,
         background: float,

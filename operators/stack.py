@@ -71,8 +71,8 @@ class Panes(Operator):
         return self.join([part.keep(m) for part, m in zip(self.parts, self.split(y), strict=True)])
 
     def _initial_guess(self, y: Tensor) -> Tensor:
-        """That of the part which measured more; of a linear one, if there is one, for its guess is never far off."""
-        choice = max((0, 1), key=lambda i: (self.parts[i].linear, self.parts[i].measured))
+        """That of the part which measured more, unless its guess may be of another image."""
+        choice = max((0, 1), key=lambda i: (not self.parts[i].ambiguous, self.parts[i].measured))
         return self.parts[choice].initial_guess(self.split(y)[choice])
 
 

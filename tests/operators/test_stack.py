@@ -79,7 +79,13 @@ def test_a_nonlinear_part_makes_a_nonlinear_whole():
     x = torch.rand(1, 1, 4, 4)
     assert not panes.linear
     assert torch.equal(panes(x)[..., :4], x**2)
-    assert torch.equal(panes.initial_guess(panes(x)), panes.parts[1](x))  # of the linear one: its blurred picture
+    assert torch.equal(panes.initial_guess(panes(x)), (x**2).sqrt())
+
+
+def test_starts_from_the_part_whose_guess_is_not_of_another_image():
+    stack, x = Stack(PhaseRetrieval(), SuperResolution(4)).build(3, 16, 16), torch.rand(1, 3, 16, 16)
+    small = SuperResolution(4).build(3, 16, 16)
+    assert torch.equal(stack.initial_guess(stack(x)), small.initial_guess(small(x)))
 
 
 def test_each_pane_is_looked_at_as_its_part_is():

@@ -28,8 +28,9 @@ OUTPUT = REPOSITORY / "output"
 def main(arguments: list[str], description: str) -> int:
     """Runs the command line; `description` is its help text. Returns the exit status."""
     use_utf8()
-    # Threads that wait by spinning slow each other down several times over where other programs want the cores too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Threads that spin for long while they wait slow each other down several times over where other programs want the
+    # cores too. Short spinning keeps what it is good for. (GNU's OpenMP, as in PyTorch for Linux; others ignore it.)
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped then, too
     try:
         if arguments[:1] == ["test"]:
