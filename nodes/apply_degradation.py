@@ -6,8 +6,6 @@ from ..evaluation.canvas import to_rgb
 from ..host.degrade import degrade
 from .types import CATEGORY, degradation_input, noise_std_input, seed_input
 
-NOISES = "Gaussian", "Poisson"
-
 
 class ApplyDegradation(io.ComfyNode):
     @classmethod
@@ -29,7 +27,7 @@ class ApplyDegradation(io.ComfyNode):
                 io.Combo.Input(
                     "noise",
                     optional=True,
-                    options=list(NOISES),
+                    options=["Gaussian", "Poisson"],
                     default="Gaussian",
                     tooltip="Gaussian: the same everywhere. Poisson: that of counted light, stronger where it is "
                     "bright; noise_std is then its average over the image.",

@@ -118,8 +118,8 @@ class LinearOperator(Operator):
         """
         a, b = (torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b))
         exact = tolerance is None or self.closed_form
-        method = self._solve if exact else partial(self._iterate, tolerance=tolerance, at_most=LOOSE_STEPS)
-        return self._run(method, y, "measurement", self.measurement_shape, a, b)
+        loose = partial(self._iterate, tolerance=tolerance, max_iterations=LOOSE_STEPS, cut_short=True)
+        return self._run(self._solve if exact else loose, y, "measurement", self.measurement_shape, a, b)
 
     def preconditioner(self, a: float | Tensor, b: float | Tensor) -> Map | None:
         """A map near (a I + b A A^T)^-1, symmetric positive definite, for A whose `solve` iterates: at a step's cost.
@@ -173,8 +173,7 @@ class LinearOperator(Operator):
         exact = self.precise
         return exact._iterate(*(v.to(exact.dtype) for v in (y, a, b)), self.tolerance).to(self.dtype)
 
-    def _iterate(self, y: Tensor, a: Tensor, b: Tensor, tolerance: float, at_most: int | None = None) -> Tensor:
-        options = {"cut_short": True, "max_iterations": at_most} if at_most else {}
+    def _iterate(self, y: Tensor, a: Tensor, b: Tensor, tolerance: float, **options) -> Tensor:
         nearly = self._preconditioner(a, b)
 
         def normal(z: Tensor) -> Tensor:

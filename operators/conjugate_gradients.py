@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .inner_product import inner_product
+from .inner_product import dot
 
 
 def conjugate_gradients(
@@ -29,21 +29,21 @@ def conjugate_gradients(
     precondition = precondition or (lambda residual: residual)
     x = torch.zeros_like(target)
     residual = target
-    norm = _dot(target, target).sqrt()
+    norm = dot(target, target).sqrt()
     goal = tolerance * norm
     direction = precondition(residual)
-    square = _dot(residual, direction)
+    square = dot(residual, direction)
     for _ in range(max_iterations):
         active = norm > goal
         if not active.any():
             break
         image = apply(direction)
-        step = torch.where(active, square / _dot(direction, image), 0.0)
+        step = torch.where(active, square / dot(direction, image), 0.0)
         x = x + step * direction
         residual = residual - step * image
-        norm = _dot(residual, residual).sqrt()
+        norm = dot(residual, residual).sqrt()
         steepest = precondition(residual)
-        previous, square = square, _dot(residual, steepest)
+        previous, square = square, dot(residual, steepest)
         direction = steepest + torch.where(active, square / previous, 0.0) * direction
     failed = ~torch.isfinite(norm) if cut_short else ~(norm <= goal)  # the latter is True for NaN
     if failed.any():
@@ -53,8 +53,3 @@ def conjugate_gradients(
             "raise the noise std, or look for values in the measurement that are not finite."
         )
     return x
-
-
-def _dot(u: Tensor, v: Tensor) -> Tensor:
-    """Inner product per image, shaped to multiply u."""
-    return inner_product(u, v).view(-1, *[1] * (u.ndim - 1))

@@ -193,8 +193,7 @@ class CircularConvolution(Convolution):
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return self.frame.cut(self.frame.spectrum(y) * reciprocal(a + b * self.power, RCOND**2))
 
-    def _preconditioner(self, a: Tensor, b: Tensor) -> Map:
-        return lambda v: self._solve(v, a, b)
+    _preconditioner = LinearOperator._preconditioner  # the closed form
 
     @cached_property
     def norm(self) -> float:

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from .inner_product import inner_product
-
-Map = Callable[[Tensor], Tensor]
+from .inner_product import dot
+from .linear_map import Map
 
 
 def least_squares(
@@ -46,7 +43,7 @@ def least_squares(
         residual = target - forward(x)
     weighted = weigh(residual)
     gradient = direction = adjoint(weighted)
-    square = _dot(gradient, gradient)
+    square = dot(gradient, gradient)
     goal = tolerance * _norm(target)
     gain = torch.zeros_like(goal)
     for _ in range(max_iterations):
@@ -56,22 +53,17 @@ def least_squares(
         active = ~fits & (square.sqrt() > resolution * gain * _norm(weighted))
         if not active.any():
             break
-        step = torch.where(active, square / _dot(image, weigh(image)), 0.0)
+        step = torch.where(active, square / dot(image, weigh(image)), 0.0)
         x = x + step * direction
         residual = residual - step * image
         weighted = weigh(residual)
         gradient = adjoint(weighted)
-        previous, square = square, _dot(gradient, gradient)
+        previous, square = square, dot(gradient, gradient)
         direction = gradient + torch.where(active, square / previous, 0.0) * direction
     if not torch.isfinite(_norm(x) + _norm(residual)).all():
         raise RuntimeError("Least squares met a value that is not finite: look for such values in the measurement.")
     return x
 
 
-def _dot(u: Tensor, v: Tensor) -> Tensor:
-    """Inner product per image, shaped to multiply u."""
-    return inner_product(u, v).view(-1, *[1] * (u.ndim - 1))
-
-
 def _norm(u: Tensor) -> Tensor:
-    return _dot(u, u).sqrt()
+    return dot(u, u).sqrt()

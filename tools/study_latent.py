@@ -166,12 +166,23 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[
             for end in (0.05, 0.2):
                 z = annealed_by_encoding(problem, denoise, start, 8, end, gain)
                 show(f"by encoding to {end}, gain {gain}", z)
+    levels = stable_diffusion_sigmas()
+    if "paper" in parts:
+        papers = {"w*, lr 0.1": Paper(300, sigma=float(levels[50]), learning_rate=0.1)}
+        papers |= {
+            f"{kind} settings": table[settings]
+            for kind, table in (("SD1.5", SD15), ("FFHQ-LDM", FFHQ_LDM))
+            if settings in table
+        }
+        for label, paper in papers.items():
+            show(f"paper, {label}", paper(problem, denoise, start, noise(), silent).image)
 
+    if not {"stage2", "every step", "mean"} & set(parts):
+        return
     estimate = Annealed()(problem, denoise, start, noise(), silent).image
     decoder.calls = denoise.calls = 0
-    levels = stable_diffusion_sigmas()
     if "stage2" in parts:
-        terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP(), "encoding": Encoding(0.25)}
+        terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP(), "encoding": Encoding(4.0)}
         for label, term in terms.items():
             for level in LEVELS:
                 sigmas = sampling_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)
@@ -188,29 +199,21 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[
                     problem, denoise, term, ancestral, estimate, sigmas, Noise(2, count, 2), silent
                 )
             show(f"renoise 0.2, every step, {label}", z.detach())
-    if "paper" in parts:
-        papers = {"w*, lr 0.1": Paper(300, sigma=float(levels[50]), learning_rate=0.1)}
-        papers |= {
-            f"{kind} settings": table[settings]
-            for kind, table in (("SD1.5", SD15), ("FFHQ-LDM", FFHQ_LDM))
-            if settings in table
-        }
-        for label, paper in papers.items():
-            show(f"paper, {label}", paper(problem, denoise, start, noise(), silent).image)
-    if "mean" not in parts:
-        return
-    mean = torch.zeros_like(truth)
-    sigmas = sampling_sigmas(float(levels[-1]), 0.03, 16)
-    for k in range(SAMPLES):
-        mean += (
-            vae.decode(
-                renoised_posterior_sampling(
-                    problem, denoise, Proximal(), dpm_solver, estimate, sigmas, Noise(3 + k, count, 2), silent
+    if "mean" in parts:
+        mean = torch.zeros_like(truth)
+        sigmas = sampling_sigmas(float(levels[-1]), 0.03, 16)
+        for k in range(SAMPLES):
+            mean += (
+                vae.decode(
+                    renoised_posterior_sampling(
+                        problem, denoise, Proximal(), dpm_solver, estimate, sigmas, Noise(3 + k, count, 2), silent
+                    )
                 )
+                / SAMPLES
             )
-            / SAMPLES
+        print(
+            f"{name:11s} mean of {SAMPLES} samples, in pixels: PSNR {float(psnr(as_image(mean), reference).mean()):.2f}"
         )
-    print(f"{name:11s} mean of {SAMPLES} samples, in pixels: PSNR {float(psnr(as_image(mean), reference).mean()):.2f}")
 
 
 if __name__ == "__main__":
