@@ -17,6 +17,6 @@ import sys
 if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit("This is Python %d.%d; quickstart.py needs 3.10 or newer." % sys.version_info[:2])  # noqa: UP031
 
-from tools.setup.main import main
+from launch.main import main
 
 sys.exit(main(sys.argv[1:], __doc__))

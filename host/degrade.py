@@ -8,7 +8,9 @@ import comfy.model_management
 import torch
 from torch import Tensor
 
-from ..operators import Degradation, Operator, inner_product, poisson
+from ..linalg.dot import dot
+from ..operators import Degradation, Operator
+from ..operators.noise import poisson
 from ..solvers.noise import Noise
 from .pixel import measured_channels, to_channels_first
 
@@ -60,6 +62,6 @@ def residual_in_noise(
     operator = degradation.build(*x.shape[1:])
     y = measured_channels(measurement, operator).expand(len(x), -1, -1, -1)
     residual = operator.keep(y - operator(x)) / noise_std
-    ratio = (inner_product(residual, residual) / operator.measured).sqrt()
+    ratio = (dot(residual, residual).flatten() / operator.measured).sqrt()
     measured = operator.keep(y.new_ones(1, *operator.measurement_shape)).expand_as(residual) != 0
     return residual[measured], ratio

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ..linalg.cosine_basis import CosineBasis
+from ..linalg.stationary import Stationary
 from ..operators import Degradation, LinearOperator, model_units
 from ..operators.inpainting import Mask
 from ..solvers.problem import Problem
 from ..solvers.proximal import stationary_proximal
-from ..solvers.stationary import CosineBasis, Stationary
 from .pixel import measured_channels, to_channels_first, to_image
 
 COLOR_SHIFT = 0.2  # std of a shift of the whole image, in model units

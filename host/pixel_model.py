@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..models import PixelNetwork
 from ..models.preconditioning import DDPM, EDM, Scaling
-from ..solvers.schedules import ddpm_sigmas
+from ..models.schedules import ddpm_sigmas
 
 
 class PixelSpace(comfy.latent_formats.LatentFormat):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..solvers.schedules import ddpm_sigmas, sampling_sigmas
+from ..models.schedules import ddpm_sigmas
+from ..solvers.schedules import sampling_sigmas
 from .denoiser import sigma_range, to_noise_std
 
 LAST_SIGMA = 0.03

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..solvers.schedules import ddpm_sigmas
+from .schedules import ddpm_sigmas
 
 
 class Scaling(NamedTuple):

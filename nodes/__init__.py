@@ -4,11 +4,14 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply_degradation import ApplyDegradation
 from .blend import Blend
-from .blurs import AnisotropicBlur, GaussianBlur, KernelBlur, MotionBlur, SpaceVaryingBlur
 from .compose_degradations import ComposeDegradations
 from .custom_sampling import PosteriorGuiderNode, PosteriorSamplerNode
 from .degradation_info import DegradationInfo
 from .degradation_preset import DegradationPreset
+from .degradations.blur import AnisotropicBlur, GaussianBlur, KernelBlur, MotionBlur, SpaceVaryingBlur
+from .degradations.changed_values import HDR, JPEG, NonlinearBlur, PhaseRetrieval, Quantization
+from .degradations.fewer_numbers import Colorization, CompressedSensing, Denoising, SuperResolution
+from .degradations.missing_pixels import BoxInpainting, Inpainting, RandomInpainting
 from .estimate_blur import EstimateBlur
 from .estimate_noise import EstimateNoise
 from .keep_measured import KeepMeasured
@@ -17,10 +20,7 @@ from .latent_posterior_sampling import LatentRenoisedPosteriorSampling
 from .load_latent_example import LoadLatentExample
 from .load_pixel_model import LoadPixelModel
 from .map_estimation import MAPEstimation
-from .masks import BoxInpainting, Inpainting, RandomInpainting
-from .measurements import Colorization, CompressedSensing, Denoising, SuperResolution
 from .metrics import Metrics
-from .nonlinear import HDR, JPEG, NonlinearBlur, PhaseRetrieval, Quantization
 from .posterior_sampling import RenoisedPosteriorSampling
 from .stack_degradations import StackDegradations
 from .traversal import Traversal

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..evaluation.canvas import to_rgb
+from ..evaluation.pictures.canvas import to_rgb
 from ..host.degrade import degrade
 from .types import CATEGORY, degradation_input, noise_std_input, seed_input
 

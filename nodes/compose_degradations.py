@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .. import operators
+from ..operators import compose, degradation
 from .types import CATEGORY, DegradationType
 
 
@@ -22,5 +22,5 @@ class ComposeDegradations(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, first: operators.Degradation, second: operators.Degradation) -> io.NodeOutput:
-        return io.NodeOutput(operators.Compose(first, second))
+    def execute(cls, first: degradation.Degradation, second: degradation.Degradation) -> io.NodeOutput:
+        return io.NodeOutput(compose.Compose(first, second))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..evaluation import seen_sheet, zone_plate
+from ..evaluation.pictures import seen_sheet, zone_plate
 from ..host.degradation_info import inspect
 from .types import CATEGORY, degradation_input
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..evaluation import estimate_blur, kernel_picture
+from ..estimation import estimate_blur
+from ..evaluation.pictures import kernel_picture
 from ..host.progress import progress_bar
-from ..operators import KernelBlur
-from .blurs import boundary_input
+from ..operators.kernel_blur import KernelBlur
+from .degradations.blur import boundary_input
 from .preview import kernel_output
 from .types import CATEGORY, DegradationType
 

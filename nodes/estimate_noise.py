@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..evaluation import estimate_noise
+from ..estimation import estimate_noise
 from .types import CATEGORY
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..evaluation import error_map, psnr, residual_histogram, sharpness, ssim
+from ..evaluation import psnr, sharpness, ssim
+from ..evaluation.pictures import error_map, residual_histogram
 from ..host.degrade import residual_in_noise
 from .types import DegradationType, noise_std_input
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..evaluation import kernel_picture, mask_picture
+from ..evaluation.pictures import kernel_picture, mask_picture
 from ..operators import Degradation
 
 PREVIEW_SIDE = 256  # of a mask that was asked for without an image

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .. import operators
+from ..operators import degradation, stack
 from .types import CATEGORY, DegradationType
 
 
@@ -23,5 +23,5 @@ class StackDegradations(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, first: operators.Degradation, second: operators.Degradation) -> io.NodeOutput:
-        return io.NodeOutput(operators.Stack(first, second))
+    def execute(cls, first: degradation.Degradation, second: degradation.Degradation) -> io.NodeOutput:
+        return io.NodeOutput(stack.Stack(first, second))

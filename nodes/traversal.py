@@ -3,17 +3,8 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..evaluation import (
-    TraversalPoint,
-    contact_sheet,
-    distortion_perception_plot,
-    gradient_distance,
-    level_plot,
-    psnr,
-    rmse,
-    sharpness,
-    ssim,
-)
+from ..evaluation import gradient_distance, psnr, rmse, sharpness, ssim
+from ..evaluation.pictures import TraversalPoint, contact_sheet, distortion_perception_plot, level_plot
 from ..host.degrade import residual_in_noise
 from ..host.pixel import Restoration, sample_posterior
 from ..solvers.posterior_sampling import Sampler

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .base import LinearOperator
 from .blur import gaussian_taps, separable_blur
+from .boundary import check_boundary
 from .convolution import Blur
-from .separable import check_boundary
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from .conjugate_gradients import conjugate_gradients
-from .lanczos import largest_eigenvalue
-from .least_squares import least_squares
-from .linear_map import Map, linear_map
+from ..linalg.conjugate_gradients import conjugate_gradients
+from ..linalg.lanczos import largest_eigenvalue
+from ..linalg.least_squares import least_squares
+from ..linalg.linear_map import Map, linear_map
 
 Shape = tuple[int, int, int]
 

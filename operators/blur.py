@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .boundary import check_boundary, sampling_matrix
 from .degradation import Degradation
-from .separable import Separable, check_boundary, sampling_matrix
+from .separable import Separable
 
 
 @dataclass(frozen=True)

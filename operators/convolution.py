@@ -13,10 +13,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..linalg.linear_map import Map
 from .base import LinearOperator
+from .boundary import sampling_matrix
 from .degradation import Degradation
-from .linear_map import Map
-from .separable import RCOND, reciprocal, sampling_matrix
+from .separable import RCOND, reciprocal
 
 
 class Blur(Degradation):

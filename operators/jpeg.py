@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ..linalg.cosine_basis import cosines
 from .base import Operator
 from .colorization import LUMA
-from .cosines import cosines
 from .degradation import Degradation
 from .quantization import straight_through
 

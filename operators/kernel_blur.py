@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .boundary import check_boundary
 from .convolution import Blur
-from .separable import check_boundary
 
 
 @dataclass(frozen=True)

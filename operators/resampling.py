@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .boundary import sampling_matrix
 from .degradation import Degradation
-from .separable import Separable, sampling_matrix
+from .separable import Separable
 
 GAUSSIAN_SIGMA = 0.4  # of the factor: 1.6 px at factor 4
 

@@ -12,17 +12,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..linalg.banded import Banded, both_sides
+from ..linalg.cosine_basis import cosines
 from .base import LinearOperator
-from .cosines import cosines
-
-BOUNDARIES = ("reflect", "circular", "zero", "replicate")
-
-
-def check_boundary(boundary: str) -> None:
-    """Raises ValueError for one that there is not."""
-    if boundary not in BOUNDARIES:
-        raise ValueError(f"There is no boundary {boundary!r}: use one of {', '.join(BOUNDARIES)}.")
-
 
 # Singular values below this part of the largest count as zero in a pseudo-inverse. It is what float32 can resolve and
 # leaves A A^+ A = A well within 1e-5.
@@ -99,58 +91,6 @@ class Separable(LinearOperator):
         return tuple(part.to(self.dtype).to(self.device) for part in parts)  # in two steps: MPS has no float64
 
 
-class Banded:
-    """A matrix whose rows touch few, neighbouring columns, as blocks of rows with the columns each block touches.
-
-    At 512 px that is several times faster than a convolution on the CPU, and matrix products stay in full float32 on
-    GPUs, where convolutions default to TF32.
-    """
-
-    rows = 32  # per block
-
-    def __init__(self, matrix: Tensor, device: torch.device | str, dtype: torch.dtype):
-        self.blocks = []
-        for block in matrix.split(self.rows):
-            columns = block.any(0).nonzero()[:, 0]
-            first, last = int(columns[0]), int(columns[-1])
-            if last - first < len(columns):  # else they wrap round a circular boundary
-                columns = slice(first, last + 1)
-            self.blocks.append((columns, block[:, columns].to(dtype).to(device)))
-
-    # One product per plane (bmm), never one over all planes, whose rounding would depend on the size of the batch.
-
-    def along_height(self, x: Tensor) -> Tensor:
-        """[B, C, columns, W] to [B, C, rows, W]."""
-        planes = x.flatten(0, 1)
-        parts = [torch.bmm(block.expand(len(planes), -1, -1), planes[:, columns]) for columns, block in self.blocks]
-        return torch.cat(parts, 1).unflatten(0, x.shape[:2])
-
-    def along_width(self, x: Tensor) -> Tensor:
-        """[B, C, H, columns] to [B, C, H, rows]."""
-        planes = x.flatten(0, 1)
-        parts = [torch.bmm(planes[..., columns], block.T.expand(len(planes), -1, -1)) for columns, block in self.blocks]
-        return torch.cat(parts, 2).unflatten(0, x.shape[:2])
-
-
-def sampling_matrix(positions: Tensor, weights: Tensor, size: int, boundary: str) -> Tensor:
-    """Matrix [n, size] whose row i adds up weights[i] at positions[i], for a signal continued by `boundary`.
-
-    positions: integers [n, k], which may lie outside 0..size-1 by any distance. weights: [n, k].
-    Boundaries, with NumPy's names for them: reflect = symmetric (the edge sample is repeated), circular = wrap,
-    zero = constant 0, replicate = edge.
-    """
-    if boundary == "reflect":
-        positions = positions % (2 * size)
-        positions = torch.minimum(positions, 2 * size - 1 - positions)
-    elif boundary == "circular":
-        positions = positions % size
-    else:
-        if boundary == "zero":
-            weights = weights * ((positions >= 0) & (positions < size))
-        positions = positions.clamp(0, size - 1)
-    return weights.new_zeros(len(weights), size).scatter_add(1, positions, weights)
-
-
 def _factor(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """U, s, V with matrix = U diag(s) V^T; by the faster symmetric eigendecomposition where there is one."""
     if matrix.shape[0] == matrix.shape[1] and torch.allclose(matrix, matrix.T, rtol=0, atol=1e-14):
@@ -158,14 +98,6 @@ def _factor(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return vectors, values.abs(), torch.where(values < 0, -vectors, vectors)
     u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
     return u, s, vt.T
-
-
-def both_sides(left: Tensor, x: Tensor, right: Tensor) -> Tensor:
-    """left x right^T on every plane of [B, C, H, W], one product per plane: its rounding is the same for any number."""
-    planes = x.flatten(0, 1)
-    n = len(planes)
-    product = torch.bmm(torch.bmm(left.expand(n, -1, -1), planes), right.T.expand(n, -1, -1))
-    return product.unflatten(0, x.shape[:2])
 
 
 def reciprocal(values: Tensor, cutoff: float) -> Tensor:

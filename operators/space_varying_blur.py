@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..linalg.linear_map import Map
 from .base import LinearOperator
 from .blur import gaussian_taps
+from .boundary import check_boundary
 from .convolution import Frame, borderless_inverse, by_plane
 from .degradation import Degradation
-from .linear_map import Map
-from .separable import check_boundary
 
 LEVELS = 5  # of kernels between centre and corner
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..linalg.linear_map import Map
 from .base import LinearOperator, Operator
 from .degradation import Degradation
-from .linear_map import Map
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..operators import Operator, inner_product
+from ..linalg.dot import dot
+from ..operators import Operator
 
 MIN_NOISE_STD = 1e-3
 """Smallest noise std that solvers work with, in model units: below the rounding of an 8-bit picture (0.0023)."""
@@ -80,15 +81,10 @@ class Problem:
     def relative_residual(self, x: Tensor) -> Tensor:
         """Root mean square residual over the noise std, per image [B]: near 1 where x explains y."""
         residual = self.residual(x)
-        square = inner_product(residual, residual)
+        square = dot(residual, residual).flatten()
         return (square / self.operator.measured).sqrt() / self.noise_std
 
 
 def per_image(value: float, x: Tensor) -> Tensor:
     """value as one entry per image, [B], as denoisers take sigma."""
     return torch.full((len(x),), value, device=x.device, dtype=torch.float32)
-
-
-def norm(x: Tensor) -> Tensor:
-    """Euclidean norm per image, shaped [B, 1, 1, 1]."""
-    return inner_product(x, x).sqrt().view(-1, *[1] * (x.ndim - 1))

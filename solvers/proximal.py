@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..operators import inner_product
-from .krylov import gmres
-from .lbfgs import lbfgs
+from ..linalg.dot import dot
+from ..linalg.gmres import gmres
+from ..linalg.lbfgs import lbfgs
+from ..linalg.stationary import Stationary
 from .problem import Problem, identity
-from .stationary import Stationary
 
 DESCENT_EVALUATIONS = 30
 DECODER_EVALUATIONS = 6
@@ -79,11 +79,11 @@ def _whitened_descent(
         with torch.enable_grad():
             leaf = u.detach().requires_grad_()
             residual = problem.residual(center + root(leaf))
-            value = (inner_product(residual, residual) / noise_variance + inner_product(leaf, leaf)) / 2
+            value = (dot(residual, residual) / noise_variance + dot(leaf, leaf)) / 2
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), gradient
 
     evaluations = DESCENT_EVALUATIONS if problem.decoder is identity else DECODER_EVALUATIONS
-    first_step = 1 / (1 + torch.as_tensor(variance).flatten() / noise_variance)
+    first_step = 1 / (1 + torch.as_tensor(variance) / noise_variance)
     u = lbfgs(evaluate, start, first_step.to(center), evaluations, DESCENT_TOLERANCE)
     return center + root(u)

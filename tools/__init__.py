@@ -1,1 +1,37 @@
-"""Set-up, training and benchmarks."""
+"""For developers only: training, studies, benchmarks and pictures, each run from the repository's root as
+
+    python -m tools.NAME
+
+Makes the pack importable as `maprps`, whatever its folder is called, and ComfyUI's modules where COMFYUI_PATH names its
+folder: on the CPU where there is no GPU.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).absolute().parents[1]
+
+
+def _load_pack(name: str) -> None:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    assert spec and spec.loader
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+def _find_comfyui(folder: str) -> None:
+    import torch
+
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    import comfy.cli_args
+
+    comfy.cli_args.args.cpu = not torch.cuda.is_available()
+
+
+if "maprps" not in sys.modules:
+    _load_pack("maprps")
+if "COMFYUI_PATH" in os.environ:
+    _find_comfyui(os.environ["COMFYUI_PATH"])

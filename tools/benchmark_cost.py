@@ -1,7 +1,7 @@
 """What MAP-RPS costs beyond the model: time over the bare denoiser calls it makes, and peak memory, side by side.
 
-    python tools/benchmark_cost.py                          # the embedded prior, 256 px
-    python tools/benchmark_cost.py --model FILE --size 512 --device cuda
+    python -m tools.benchmark_cost                          # the embedded prior, 256 px
+    python -m tools.benchmark_cost --model FILE --size 512 --device cuda
 
 Every line is a process of its own, in which the restoration and as many bare calls of the denoiser take turns; the
 ratio is that of their medians. Memory is the peak of the restoration over the peak of one bare call: allocated on the
@@ -19,19 +19,17 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
-from pack import load_pack
-from study_estimators import task
 
-load_pack()
+from maprps.models import load_embedded, load_pixel_network
+from maprps.operators import model_units
+from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, PiGDM, Proximal
+from maprps.solvers.map_estimation import Annealed
+from maprps.solvers.noise import Noise
+from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sampling
+from maprps.solvers.problem import Problem, per_image, silent
+from maprps.solvers.schedules import sampling_sigmas
 
-from maprps.models import load_embedded, load_pixel_network  # noqa: E402
-from maprps.operators import model_units  # noqa: E402
-from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, PiGDM, Proximal  # noqa: E402
-from maprps.solvers.map_estimation import Annealed  # noqa: E402
-from maprps.solvers.noise import Noise  # noqa: E402
-from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sampling  # noqa: E402
-from maprps.solvers.problem import Problem, per_image, silent  # noqa: E402
-from maprps.solvers.schedules import sampling_sigmas  # noqa: E402
+from .study_estimators import task
 
 STEPS = 16
 GUIDANCE = {

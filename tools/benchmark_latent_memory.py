@@ -1,7 +1,7 @@
 """Peak memory of the latent modes over that of plain sampling at the same size, side by side.
 
-    python tools/make_random_checkpoint.py sd15 sd15.safetensors
-    python tools/benchmark_latent_memory.py --checkpoint sd15.safetensors --size 256
+    python -m tools.make_random_checkpoint sd15 sd15.safetensors
+    python -m tools.benchmark_latent_memory --checkpoint sd15.safetensors --size 256
 
 Needs COMFYUI_PATH. Every line is a process of its own, which loads the checkpoint as ComfyUI does and then does one
 step of what it names, with two evaluations of the decoder's gradient. Memory is the peak over what was resident before:
@@ -12,8 +12,6 @@ memory; here each is forced.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
 from multiprocessing import get_context
 from pathlib import Path
@@ -35,10 +33,6 @@ TILE, OVERLAP = 16, 4  # so that a small picture has several
 def measure(mode: str, arguments: argparse.Namespace) -> tuple[float, float]:
     """MiB over what was resident, and seconds."""
     torch.set_num_threads(arguments.threads)
-    sys.path.insert(0, os.environ["COMFYUI_PATH"])
-    import comfy.cli_args
-
-    comfy.cli_args.args.cpu = not torch.cuda.is_available()
     import comfy.sd
     from pack import load_pack
 
@@ -47,7 +41,7 @@ def measure(mode: str, arguments: argparse.Namespace) -> tuple[float, float]:
     from maprps.host import vae as vae_module
     from maprps.host.latent import LatentRestoration, sample_latent_posterior
     from maprps.nodes.methods import guidance_term
-    from maprps.operators import SuperResolution
+    from maprps.operators.resampling import SuperResolution
     from maprps.solvers import proximal
     from maprps.solvers.posterior_sampling import dpm_solver
 

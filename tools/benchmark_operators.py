@@ -1,7 +1,7 @@
 """How fast the operators are: beside a bare loop of what they cannot do without, and beside deepinv, in one run.
 
     pip install deepinv                       # or: pip install ".[benchmark]"; without it, its columns stay empty
-    python tools/benchmark_operators.py       # 512 x 512 x 3, one CPU thread
+    python -m tools.benchmark_operators       # 512 x 512 x 3, one CPU thread
 
 Every line is one operator and A, A^T or, where A is not linear, A with the gradient through it. Ours, the bare loop and
 every way that deepinv offers take turns in each round, so that all meet the same machine. Given are medians over the
@@ -21,25 +21,22 @@ import time
 from collections.abc import Callable
 
 import torch
-from pack import load_pack
 from torch import Tensor
 from torch.fft import irfft2, rfft2
 
-load_pack()
-
-from maprps.operators import (  # noqa: E402
-    Colorization,
-    CompressedSensing,
-    GaussianBlur,
-    KernelBlur,
-    MotionBlur,
-    Operator,
-    PhaseRetrieval,
-    RandomInpainting,
+from maprps.operators import Operator
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.colorization import Colorization
+from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.convolution import fast_size
+from maprps.operators.kernel_blur import KernelBlur
+from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.phase_retrieval import PhaseRetrieval
+from maprps.operators.random_inpainting import RandomInpainting
+from maprps.operators.resampling import (
     SuperResolution,
+    resampling_matrix,
 )
-from maprps.operators.convolution import fast_size  # noqa: E402
-from maprps.operators.resampling import resampling_matrix  # noqa: E402
 
 try:
     import deepinv

@@ -1,6 +1,6 @@
 """Collect the photographs that the embedded prior is trained on (Debian and Ubuntu only: apt-get, dpkg-deb).
 
-    python tools/collect_photos.py DIR       # downloads 210 MB, writes 0.9 GB
+    python -m tools.collect_photos DIR       # downloads 210 MB, writes 0.9 GB
 
 models/data/photos.csv names each photo, the package it comes from, its author and license, and the scale down to which
 it has to be reduced to be sharp in every pixel. This writes

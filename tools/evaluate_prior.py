@@ -1,7 +1,7 @@
 """What a prior is worth: how well it denoises photographs, and what it draws by itself.
 
-    python tools/evaluate_prior.py models/embedded_prior.safetensors --images DIR
-    python tools/evaluate_prior.py models/embedded_prior.safetensors --samples 16 --out samples.png
+    python -m tools.evaluate_prior models/embedded_prior.safetensors --images DIR
+    python -m tools.evaluate_prior models/embedded_prior.safetensors --samples 16 --out samples.png
 
 The first prints the PSNR of Gaussian denoising as the literature reports it (CBM3D, FFDNet): noise of a known standard
 deviation, not clipped; the result clipped to [0, 1]; PSNR over all channels of an image, averaged over the folder's
@@ -16,18 +16,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pack import load_pack
 from PIL import Image
 from torch import Tensor
 
-load_pack()
-
-from maprps.models import PixelNetwork, load_pixel_network  # noqa: E402
-from maprps.solvers.guidance import Guided  # noqa: E402
-from maprps.solvers.noise import Noise  # noqa: E402
-from maprps.solvers.posterior_sampling import dpm_solver  # noqa: E402
-from maprps.solvers.problem import per_image, silent  # noqa: E402
-from maprps.solvers.schedules import log_sigmas  # noqa: E402
+from maprps.models import PixelNetwork, load_pixel_network
+from maprps.solvers.guidance import Guided
+from maprps.solvers.noise import Noise
+from maprps.solvers.posterior_sampling import dpm_solver
+from maprps.solvers.problem import per_image, silent
+from maprps.solvers.schedules import log_sigmas
 
 
 def read_image(path: Path) -> Tensor:

@@ -1,6 +1,6 @@
 """Makes the pictures of the help pages: a photo, and what each degradation makes of it.
 
-python tools/make_help_pictures.py     # writes web/docs/images/*.jpg; needs torch and Pillow
+python -m tools.make_help_pictures     # writes web/docs/images/*.jpg; needs torch and Pillow
 """
 
 from __future__ import annotations
@@ -10,38 +10,34 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pack import load_pack
 from PIL import Image
 from torch import Tensor
 
-load_pack()
-
-from maprps.evaluation import estimate_blur, kernel_picture  # noqa: E402
-from maprps.evaluation.canvas import to_rgb  # noqa: E402
-from maprps.evaluation.enlarge import enlarge  # noqa: E402
-from maprps.operators import (  # noqa: E402
-    HDR,
-    JPEG,
-    AnisotropicGaussianBlur,
-    BoxInpainting,
-    Colorization,
-    Compose,
-    CompressedSensing,
-    Degradation,
-    Denoising,
-    GaussianBlur,
-    Inpainting,
-    KernelBlur,
-    MotionBlur,
-    NonlinearBlur,
-    PhaseRetrieval,
-    Quantization,
-    RandomInpainting,
-    SpaceVaryingBlur,
-    Stack,
-    SuperResolution,
-)
-from maprps.operators.spectrum import unseen  # noqa: E402
+from maprps.estimation import estimate_blur
+from maprps.evaluation.pictures import kernel_picture
+from maprps.evaluation.pictures.canvas import to_rgb
+from maprps.evaluation.pictures.enlarge import enlarge
+from maprps.operators import Degradation
+from maprps.operators.anisotropic_blur import AnisotropicGaussianBlur
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.box_inpainting import BoxInpainting
+from maprps.operators.colorization import Colorization
+from maprps.operators.compose import Compose
+from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.denoising import Denoising
+from maprps.operators.hdr import HDR
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.jpeg import JPEG
+from maprps.operators.kernel_blur import KernelBlur
+from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.nonlinear_blur import NonlinearBlur
+from maprps.operators.phase_retrieval import PhaseRetrieval
+from maprps.operators.quantization import Quantization
+from maprps.operators.random_inpainting import RandomInpainting
+from maprps.operators.resampling import SuperResolution
+from maprps.operators.space_varying_blur import SpaceVaryingBlur
+from maprps.operators.spectrum import unseen
+from maprps.operators.stack import Stack
 
 ROOT = Path(__file__).absolute().parents[1]
 PHOTOS = ROOT / "workflows" / "photos"

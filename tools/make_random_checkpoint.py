@@ -1,7 +1,7 @@
 """Write a model file with random weights, of true shapes, that ComfyUI's own loaders read.
 
-    python tools/make_random_checkpoint.py sd15 models/checkpoints/random_sd15.safetensors
-    python tools/make_random_checkpoint.py lora models/loras/random_lora.safetensors --seed 1
+    python -m tools.make_random_checkpoint sd15 models/checkpoints/random_sd15.safetensors
+    python -m tools.make_random_checkpoint lora models/loras/random_lora.safetensors --seed 1
 
 For tests and for timing: they load, patch and cost what real ones do, without a download, and make no pictures. The
 shapes come from the classes of the ComfyUI that COMFYUI_PATH names, the kind is what it detects. All are fp16:
@@ -23,28 +23,19 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import struct
-import sys
 from pathlib import Path
 
+import comfy.ops
+import comfy.utils
 import torch
+from comfy import supported_models
+from comfy.cldm.cldm import ControlNet
+from comfy.ldm.models.autoencoder import AutoencoderKL
+from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.sd1_clip import SD1ClipModel
 from torch import Tensor
-
-if not os.environ.get("COMFYUI_PATH"):
-    sys.exit("COMFYUI_PATH is not set: let it name the folder of a ComfyUI (the one with main.py and comfy/).")
-sys.path.insert(0, os.environ["COMFYUI_PATH"])
-import comfy.cli_args  # noqa: E402
-
-comfy.cli_args.args.cpu = True
-import comfy.ops  # noqa: E402
-import comfy.utils  # noqa: E402
-from comfy import supported_models  # noqa: E402
-from comfy.cldm.cldm import ControlNet  # noqa: E402
-from comfy.ldm.models.autoencoder import AutoencoderKL  # noqa: E402
-from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT  # noqa: E402
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel  # noqa: E402
-from comfy.sd1_clip import SD1ClipModel  # noqa: E402
 
 Shapes = dict[str, torch.Size]
 

@@ -1,7 +1,7 @@
 """Makes the workflows' thumbnails from pictures that they have made: left half before and right half after.
 
 python quickstart.py --workflow deblurring     # writes output/deblurring/; one run for each workflow
-python tools/make_thumbnails.py                # writes workflows/*.jpg; needs Pillow
+python -m tools.make_thumbnails                # writes workflows/*.jpg; needs Pillow
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .setup.websocket import WebSocket
+from ..launch.websocket import WebSocket
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _PLACES = (

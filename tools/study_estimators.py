@@ -1,6 +1,6 @@
 """Stage 1 and stage 2 on the embedded prior and held-out photos: every scheme side by side, in one run.
 
-    python tools/study_estimators.py --images DIR --size 96 --tasks sr deblur inpainting denoising
+    python -m tools.study_estimators --images DIR --size 96 --tasks sr deblur inpainting denoising
 
 Prints, per task, the PSNR of the start, of classical baselines, of each estimator of the MAP at several numbers of
 calls, of the mean of many posterior samples, and the walk along the re-noise level. Central crops, one batch; noise std
@@ -15,23 +15,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pack import load_pack
 from PIL import Image
 from torch import Tensor
 
-load_pack()
-
-from maprps.evaluation import gradient_distance, psnr, sharpness  # noqa: E402
-from maprps.models import load_embedded, load_pixel_network  # noqa: E402
-from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution, model_units  # noqa: E402
-from maprps.solvers.guidance import Proximal  # noqa: E402
-from maprps.solvers.map_estimation import PIXEL, Accelerated, Annealed, Paper  # noqa: E402
-from maprps.solvers.map_estimation.annealed import fixed_point_step  # noqa: E402
-from maprps.solvers.noise import Noise  # noqa: E402
-from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling  # noqa: E402
-from maprps.solvers.problem import Problem, per_image, silent  # noqa: E402
-from maprps.solvers.proximal import proximal  # noqa: E402
-from maprps.solvers.schedules import ddpm_sigmas, log_sigmas, sampling_sigmas  # noqa: E402
+from maprps.evaluation import gradient_distance, psnr, sharpness
+from maprps.models import load_embedded, load_pixel_network
+from maprps.models.schedules import ddpm_sigmas
+from maprps.operators import model_units
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
+from maprps.solvers.guidance import Proximal
+from maprps.solvers.map_estimation import PIXEL, Accelerated, Annealed, Paper
+from maprps.solvers.map_estimation.annealed import fixed_point_step
+from maprps.solvers.noise import Noise
+from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
+from maprps.solvers.problem import Problem, per_image, silent
+from maprps.solvers.proximal import proximal
+from maprps.solvers.schedules import log_sigmas, sampling_sigmas
 
 SAMPLES = 32
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.4, 1.0)

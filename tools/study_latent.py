@@ -1,6 +1,6 @@
 """Stage 1 and stage 2 on the latent example and held-out photos: every scheme side by side, in one run.
 
-    python tools/study_latent.py --images DIR --size 96 --tasks sr deblur inpainting denoising --parts fast stage2
+    python -m tools.study_latent --images DIR --size 96 --tasks sr deblur inpainting denoising --parts fast stage2
 
 Prints, per task, PSNR, sharpness, residual and the number of decodings (each with a gradient, but for those of the
 scheme by encoding). Needs COMFYUI_PATH. Central crops, one batch; noise std as in study_estimators.py.
@@ -9,35 +9,27 @@ scheme by encoding). Needs COMFYUI_PATH. Central crops, one batch; noise std as 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from pack import load_pack
 from torch import Tensor
 
-sys.path.insert(0, os.environ["COMFYUI_PATH"])
-import comfy.cli_args  # noqa: E402
+from maprps.evaluation import psnr, sharpness
+from maprps.host.latent_example import load_latent_example
+from maprps.host.vae import HostVAE
+from maprps.models.schedules import stable_diffusion_sigmas
+from maprps.operators import model_units
+from maprps.solvers import proximal as proximal_module
+from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guided, LatentDPS, Proximal
+from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Paper
+from maprps.solvers.noise import Noise
+from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
+from maprps.solvers.problem import Problem, per_image, silent
+from maprps.solvers.proximal import proximal
+from maprps.solvers.schedules import log_sigmas, sampling_sigmas
 
-comfy.cli_args.args.cpu = not torch.cuda.is_available()
-load_pack()
-
-from study_estimators import as_image, photos, task  # noqa: E402
-
-from maprps.evaluation import psnr, sharpness  # noqa: E402
-from maprps.host.latent_example import load_latent_example  # noqa: E402
-from maprps.host.vae import HostVAE  # noqa: E402
-from maprps.operators import model_units  # noqa: E402
-from maprps.solvers import proximal as proximal_module  # noqa: E402
-from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guided, LatentDPS, Proximal  # noqa: E402
-from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Paper  # noqa: E402
-from maprps.solvers.noise import Noise  # noqa: E402
-from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling  # noqa: E402
-from maprps.solvers.problem import Problem, per_image, silent  # noqa: E402
-from maprps.solvers.proximal import proximal  # noqa: E402
-from maprps.solvers.schedules import log_sigmas, sampling_sigmas, stable_diffusion_sigmas  # noqa: E402
+from .study_estimators import as_image, photos, task
 
 SAMPLES = 16
 LEVELS = (0.1, 0.2, 0.4, 1.0)

@@ -1,9 +1,9 @@
 """Train the embedded latent example from a store of photographs (see collect_photos.py): first its VAE, then its prior.
 
-    python tools/train_latent_example.py vae --store DIR --run DIR/vae --hours 1 --anneal-minutes 10
-    python tools/train_latent_example.py encode --store DIR --run DIR/vae
-    python tools/train_latent_example.py prior --store DIR --run DIR/prior --hours 1 --anneal-minutes 10 --vae DIR/vae
-    python tools/train_latent_example.py decoder --store DIR --run DIR/decoder --anneal-minutes 10 --vae DIR/vae
+    python -m tools.train_latent_example vae --store DIR --run DIR/vae --hours 1 --anneal-minutes 10
+    python -m tools.train_latent_example encode --store DIR --run DIR/vae
+    python -m tools.train_latent_example prior --store DIR --run DIR/prior --hours 1 --anneal-minutes 10 --vae DIR/vae
+    python -m tools.train_latent_example decoder --store DIR --run DIR/decoder --anneal-minutes 10 --vae DIR/vae
 
 The networks are ComfyUI's own, found by COMFYUI_PATH. The VAE is a TAESD of 16 channels, trained to reconstruct, with
 noise on its latents so that nearby latents mean nearby pictures. `encode` writes the latents of all photos, turned and
@@ -15,28 +15,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from pack import load_pack
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.taesd.taesd import TAESD, Block, Clamp, conv
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from training import Loss, Photos, Training, add_arguments, train
 
-sys.path.insert(0, os.environ["COMFYUI_PATH"])
-import comfy.cli_args  # noqa: E402
+from maprps.host.latent_example import LATENT_CHANNELS, UNET_CONFIG
+from maprps.models.schedules import stable_diffusion_sigmas
 
-comfy.cli_args.args.cpu = not torch.cuda.is_available()
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel  # noqa: E402
-from comfy.taesd.taesd import TAESD, Block, Clamp, conv  # noqa: E402
-
-load_pack()
-
-from maprps.host.latent_example import LATENT_CHANNELS, UNET_CONFIG  # noqa: E402
-from maprps.solvers.schedules import stable_diffusion_sigmas  # noqa: E402
+from .training import Loss, Photos, Training, add_arguments, train
 
 DOWNSCALE = 8
 VAE_CROP, VAE_BATCH = 64, 8

@@ -1,7 +1,7 @@
 """Train the embedded prior from a store of photographs (see collect_photos.py), on the CPU or a GPU.
 
-    python tools/train_prior.py --store DIR --run DIR --hours 5            # starts, or resumes where it stopped
-    python tools/train_prior.py --store DIR --run DIR --anneal-minutes 40  # learning rate to zero, then export
+    python -m tools.train_prior --store DIR --run DIR --hours 5            # starts, or resumes where it stopped
+    python -m tools.train_prior --store DIR --run DIR --anneal-minutes 40  # learning rate to zero, then export
 
 The loss is that of EDM (Karras et al. 2022, eq. 8) with its preconditioning; training.py has the rest.
 """
@@ -12,15 +12,13 @@ import argparse
 from pathlib import Path
 
 import torch
-from pack import load_pack
 from torch import Tensor, nn
-from training import Photos, Training, add_arguments, train
 
-load_pack()
+from maprps.models import load_pixel_network
+from maprps.models.adm import ADM
+from maprps.models.embedded import CONFIG, PRECONDITIONING, images_seen, save_embedded
 
-from maprps.models import load_pixel_network  # noqa: E402
-from maprps.models.adm import ADM  # noqa: E402
-from maprps.models.embedded import CONFIG, PRECONDITIONING, images_seen, save_embedded  # noqa: E402
+from .training import Photos, Training, add_arguments, train
 
 CROP = 64
 BATCH = 32

@@ -16,7 +16,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..problem import Denoiser, Problem, norm
+from ...linalg.dot import norm
+from ..problem import Denoiser, Problem
 from ..schedules import alpha_bar
 from .dps import moved
 from .guidance import Guided, denoise_with_graph

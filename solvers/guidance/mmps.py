@@ -17,9 +17,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..krylov import gmres
-from ..problem import Denoiser, Problem, norm
-from ..stationary import denoising_covariance
+from ...linalg.dot import norm
+from ...linalg.gmres import gmres
+from ..denoising_covariance import denoising_covariance
+from ..problem import Denoiser, Problem
 from .guidance import Guided, denoise_with_graph
 
 DIFFERENCE = 1e-2  # of the image's norm; networks' kernels seldom know forward derivatives, so these are differences

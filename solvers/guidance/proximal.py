@@ -16,9 +16,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ..denoising_covariance import denoising_covariance
 from ..problem import Denoiser, Problem, per_image
 from ..proximal import proximal, stationary_proximal
-from ..stationary import denoising_covariance
 from .guidance import Guided
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...linalg.dot import norm
 from ..noise import Noise
-from ..problem import Callback, Denoiser, Problem, norm
+from ..problem import Callback, Denoiser, Problem
 from ..schedules import log_sigmas
 from .annealed import fixed_point_step
 from .estimate import Estimate

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ...linalg.dot import norm
 from ..noise import Noise
-from ..problem import Callback, Denoiser, Problem, norm, per_image
+from ..problem import Callback, Denoiser, Problem, per_image
 from ..proximal import proximal
 from ..schedules import log_sigmas
 from .estimate import Estimate

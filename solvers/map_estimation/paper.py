@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...linalg.dot import norm
 from ..noise import Noise
-from ..problem import Callback, Denoiser, Problem, norm, per_image
+from ..problem import Callback, Denoiser, Problem, per_image
 from ..schedules import alpha_bar
 from .estimate import Estimate
 

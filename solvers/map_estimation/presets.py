@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..schedules import ddpm_sigmas, stable_diffusion_sigmas
+from ...models.schedules import ddpm_sigmas, stable_diffusion_sigmas
 from .paper import Paper
 
 _PIXEL_SIGMA = float(ddpm_sigmas()[10])

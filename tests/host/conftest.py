@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from maprps.tools.setup.client import Client
-from maprps.tools.setup.server import Server
+from maprps.launch.client import Client
+from maprps.launch.server import Server
 
 ROOT = Path(__file__).absolute().parents[2]
 COMFYUI = os.environ.get("COMFYUI_PATH")

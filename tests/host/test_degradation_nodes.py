@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maprps.tools.setup.client import PromptError
+from maprps.launch.client import PromptError
 
 WITH_KERNEL = {
     "MAPRPS_SuperResolution": {"factor": 2},

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from maprps.host.degrade import degrade
-from maprps.operators import CompressedSensing, Denoising, Inpainting
+from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
 
 STEPS = torch.tensor([0.1, 0.3, 0.6, 1.0]).repeat_interleave(50)
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from scipy.ndimage import convolve
 
-from maprps.operators import MotionBlur
-from maprps.tools.setup.client import PromptError
+from maprps.launch.client import PromptError
+from maprps.operators.motion_blur import MotionBlur
 
 NOISE = 0.01
 

@@ -16,7 +16,10 @@ from maprps.host.match import keep_known, match_colors
 from maprps.host.pixel import Restoration, estimate_map, sample_posterior
 from maprps.host.schedule import few_step_sigmas
 from maprps.host.vae import HostVAE
-from maprps.operators import HDR, GaussianBlur, Inpainting, SuperResolution
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.hdr import HDR
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DCDP, DPS, LDIR, MMPS, PSLD, LatentDPS, Proximal
 from maprps.solvers.map_estimation import Annealed, Paper
 from maprps.solvers.posterior_sampling import dpm_solver

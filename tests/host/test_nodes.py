@@ -5,9 +5,9 @@ import torch
 from labs.gaussian import PowerLawPrior
 from labs.host_models import analytic_model
 
+from maprps.launch.client import PromptError
 from maprps.nodes.traversal import Traversal
-from maprps.operators import SuperResolution
-from maprps.tools.setup.client import PromptError
+from maprps.operators.resampling import SuperResolution
 
 
 def node(class_type, **inputs):

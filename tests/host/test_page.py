@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from maprps.launch.workflow_to_prompt import missing_nodes, to_prompt
 from maprps.tools.page import Page, find_browser
-from maprps.tools.workflow_api import missing_nodes, to_prompt
 
 ROOT = Path(__file__).absolute().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))

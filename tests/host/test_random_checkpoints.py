@@ -27,7 +27,7 @@ from maprps.host.run import run_solver
 from maprps.host.vae import HostVAE
 from maprps.nodes.latent_map_estimation import LatentMAPEstimation
 from maprps.nodes.latent_posterior_sampling import LatentRenoisedPosteriorSampling
-from maprps.operators import SuperResolution
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers import proximal
 from maprps.tools import make_random_checkpoint
 from maprps.tools.make_random_checkpoint import KINDS, make

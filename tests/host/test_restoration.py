@@ -12,11 +12,14 @@ from maprps.host.pixel_model import as_host_model
 from maprps.host.run import run_solver
 from maprps.host.schedule import every_step_sigmas, few_step_sigmas, renoise_sigma
 from maprps.models import load_embedded
-from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution
+from maprps.models.schedules import ddpm_sigmas
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DPS, MMPS, PiGDM, Proximal
 from maprps.solvers.map_estimation import Accelerated, Annealed, Paper
 from maprps.solvers.posterior_sampling import dpm_solver
-from maprps.solvers.schedules import ddpm_sigmas
 
 
 @pytest.fixture(autouse=True)

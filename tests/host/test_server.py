@@ -2,8 +2,8 @@
 
 import pytest
 
-from maprps.tools.setup.client import PromptError
-from maprps.tools.workflow_api import to_prompt
+from maprps.launch.client import PromptError
+from maprps.launch.workflow_to_prompt import to_prompt
 
 # The public contract: node id -> (inputs to connect or choose, output types). Shared workflows
 # depend on it.

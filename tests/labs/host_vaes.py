@@ -8,7 +8,7 @@ import comfy.sd
 import torch
 from torch import Tensor, nn
 
-from maprps.operators import SuperResolution
+from maprps.operators.resampling import SuperResolution
 
 
 def pixel_space_vae() -> comfy.sd.VAE:

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from maprps.operators import AnisotropicGaussianBlur, GaussianBlur
+from maprps.operators.anisotropic_blur import AnisotropicGaussianBlur
+from maprps.operators.blur import GaussianBlur
 from maprps.operators.convolution import convolution
 
 BOUNDARIES = ("reflect", "circular", "zero", "replicate")

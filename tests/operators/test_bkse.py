@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from maprps.operators import BKSE
+from maprps.operators.bkse import BKSE
 
 PREFIX = "adapter.model" + ".submodule" * 4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import GaussianBlur
+from maprps.operators.blur import GaussianBlur
 
 PADDING = {"reflect": "symmetric", "circular": "wrap", "zero": "constant", "replicate": "edge"}
 

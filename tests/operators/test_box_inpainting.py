@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from maprps.operators import BoxInpainting
+from maprps.operators.box_inpainting import BoxInpainting
 
 
 def hidden(degradation, height, width):

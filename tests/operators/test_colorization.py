@@ -3,7 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from maprps.operators import Colorization, Compose, SuperResolution
+from maprps.operators.colorization import Colorization
+from maprps.operators.compose import Compose
+from maprps.operators.resampling import SuperResolution
 
 
 def test_mean():

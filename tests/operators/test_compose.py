@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import Compose, Denoising, GaussianBlur, Inpainting, SuperResolution
 from maprps.operators.base import Operator
-from maprps.operators.compose import compose
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.compose import Compose, compose
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
 
 
 def mask(height, width, seed=0):

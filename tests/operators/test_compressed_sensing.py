@@ -5,8 +5,7 @@ import pytest
 import torch
 from scipy.linalg import hadamard
 
-from maprps.operators import CompressedSensing
-from maprps.operators.compressed_sensing import walsh_hadamard
+from maprps.operators.compressed_sensing import CompressedSensing, walsh_hadamard
 
 
 def dense(operator):

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from maprps.operators import HDR, model_units
+from maprps.operators import model_units
+from maprps.operators.hdr import HDR
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0, 3.5])

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maprps.operators import Inpainting
+from maprps.operators.inpainting import Inpainting
 
 
 def mask_of(height, width, seed, missing):

@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import avg_pool2d, interpolate
 
-from maprps.operators import JPEG
-from maprps.operators.jpeg import CHROMINANCE, LUMINANCE, enlarge, quantization_table, to_rgb, to_ycc
+from maprps.operators.jpeg import CHROMINANCE, JPEG, LUMINANCE, enlarge, quantization_table, to_rgb, to_ycc
 
 PILLOW = {"4:4:4": 0, "4:2:0": 2}
 PHOTO = np.asarray(Image.open(Path(__file__).parents[2] / "workflows" / "photos" / "coffee.png").convert("RGB"))

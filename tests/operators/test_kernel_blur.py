@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import KernelBlur
+from maprps.operators.kernel_blur import KernelBlur
 
 
 def test_keeps_the_kernel_scaled_to_sum_to_one():

@@ -4,19 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import (
-    Colorization,
-    Compose,
-    CompressedSensing,
-    Denoising,
-    GaussianBlur,
-    Inpainting,
-    MotionBlur,
-    Operator,
-    Stack,
-    SuperResolution,
-    model_units,
-)
+from maprps.operators import Operator, model_units
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.colorization import Colorization
+from maprps.operators.compose import Compose
+from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.resampling import SuperResolution
+from maprps.operators.stack import Stack
 
 MASK = Inpainting.from_mask(np.random.default_rng(0).random((12, 20)) < 0.5)
 

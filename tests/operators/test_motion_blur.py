@@ -8,8 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maprps.operators import MotionBlur
-from maprps.operators.motion_blur import SAMPLES, trajectory
+from maprps.operators.motion_blur import SAMPLES, MotionBlur, trajectory
 
 paths = st.tuples(st.floats(0.5, 100), st.floats(-180, 180), st.floats(0, 1), st.integers(0, 2**64 - 1))
 quick = settings(max_examples=30, deadline=None, derandomize=True)

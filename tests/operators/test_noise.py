@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from maprps.operators import poisson, poisson_std
+from maprps.operators.noise import poisson, poisson_std
 
 
 def generators(*seeds):

@@ -1,8 +1,12 @@
 import pytest
 import torch
 
-from maprps.operators import HDR, Denoising, GaussianBlur, MotionBlur, NonlinearBlur, SuperResolution
-from maprps.operators.nonlinear_blur import TOE, to_light, to_values
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.denoising import Denoising
+from maprps.operators.hdr import HDR
+from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.nonlinear_blur import TOE, NonlinearBlur, to_light, to_values
+from maprps.operators.resampling import SuperResolution
 
 BLUR = GaussianBlur(9, 1.5)
 

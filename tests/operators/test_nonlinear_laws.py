@@ -8,23 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import (
-    BKSE,
-    HDR,
-    JPEG,
-    Colorization,
-    Compose,
-    Denoising,
-    GaussianBlur,
-    Inpainting,
-    MotionBlur,
-    NonlinearBlur,
-    PhaseRetrieval,
-    Quantization,
-    Stack,
-    SuperResolution,
-    model_units,
-)
+from maprps.operators import model_units
+from maprps.operators.bkse import BKSE
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.colorization import Colorization
+from maprps.operators.compose import Compose
+from maprps.operators.denoising import Denoising
+from maprps.operators.hdr import HDR
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.jpeg import JPEG
+from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.nonlinear_blur import NonlinearBlur
+from maprps.operators.phase_retrieval import PhaseRetrieval
+from maprps.operators.quantization import Quantization
+from maprps.operators.resampling import SuperResolution
+from maprps.operators.stack import Stack
 
 MASK = Inpainting.from_mask(np.random.default_rng(0).random((72, 128)) < 0.4)
 ALONE = [

@@ -6,22 +6,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maprps.operators import (
-    AnisotropicGaussianBlur,
-    BoxInpainting,
-    Colorization,
-    Compose,
-    CompressedSensing,
-    Denoising,
-    GaussianBlur,
-    Inpainting,
-    KernelBlur,
-    MotionBlur,
-    RandomInpainting,
-    SpaceVaryingBlur,
-    Stack,
-    SuperResolution,
-)
+from maprps.operators.anisotropic_blur import AnisotropicGaussianBlur
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.box_inpainting import BoxInpainting
+from maprps.operators.colorization import Colorization
+from maprps.operators.compose import Compose
+from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.kernel_blur import KernelBlur
+from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.random_inpainting import RandomInpainting
+from maprps.operators.resampling import SuperResolution
+from maprps.operators.space_varying_blur import SpaceVaryingBlur
+from maprps.operators.stack import Stack
 
 KERNELS = ("bicubic", "box", "gaussian", "lanczos", "bicubic (PIL)")
 BOUNDARIES = ("reflect", "circular", "zero", "replicate")

@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from maprps.operators import PhaseRetrieval, model_units
+from maprps.operators import model_units
+from maprps.operators.phase_retrieval import PhaseRetrieval
 
 PHOTO = Image.open(Path(__file__).parents[2] / "workflows" / "photos" / "astronaut.png").convert("RGB")
 ASTRONAUT = np.asarray(PHOTO)[20:84, 80:144].copy()

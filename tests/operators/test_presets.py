@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import BoxInpainting, GaussianBlur
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.box_inpainting import BoxInpainting
 from maprps.operators.presets import PRESETS, Preset
 from maprps.operators.released_inpainting import ReleasedInpainting
 

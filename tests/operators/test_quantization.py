@@ -3,8 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from maprps.operators import Quantization
-from maprps.operators.quantization import straight_through
+from maprps.operators.quantization import Quantization, straight_through
 
 
 @pytest.mark.parametrize("levels", [2, 3, 8, 256, 65536])

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maprps.operators import Compose, RandomInpainting
+from maprps.operators.compose import Compose
+from maprps.operators.random_inpainting import RandomInpainting
 from maprps.operators.seeded import uniform
 
 

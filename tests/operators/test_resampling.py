@@ -8,8 +8,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import avg_pool2d, interpolate
 
-from maprps.operators import SuperResolution
-from maprps.operators.resampling import resampling_matrix
+from maprps.operators.resampling import SuperResolution, resampling_matrix
 
 KERNELS = ("bicubic", "box", "gaussian", "lanczos")
 

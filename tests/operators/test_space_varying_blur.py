@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from maprps.operators import GaussianBlur, SpaceVaryingBlur
-from maprps.operators.space_varying_blur import radial_windows
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.space_varying_blur import SpaceVaryingBlur, radial_windows
 
 
 @pytest.mark.parametrize("shape", [(33, 47), (1, 1), (1, 6), (20, 20)])

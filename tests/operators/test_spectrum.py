@@ -4,20 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from maprps.operators import (
-    AnisotropicGaussianBlur,
-    Colorization,
-    Compose,
-    CompressedSensing,
-    Denoising,
-    GaussianBlur,
-    KernelBlur,
-    MotionBlur,
-    RandomInpainting,
-    Stack,
-    SuperResolution,
-)
+from maprps.operators.anisotropic_blur import AnisotropicGaussianBlur
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.colorization import Colorization
+from maprps.operators.compose import Compose
+from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.denoising import Denoising
+from maprps.operators.kernel_blur import KernelBlur
+from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.random_inpainting import RandomInpainting
+from maprps.operators.resampling import SuperResolution
 from maprps.operators.spectrum import WEAK, singular_values, spectrum, unseen
+from maprps.operators.stack import Stack
 
 
 def dense(operator):

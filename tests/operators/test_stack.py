@@ -1,18 +1,15 @@
 import pytest
 import torch
 
-from maprps.operators import (
-    BoxInpainting,
-    Colorization,
-    CompressedSensing,
-    GaussianBlur,
-    PhaseRetrieval,
-    RandomInpainting,
-    Stack,
-    SuperResolution,
-)
 from maprps.operators.base import Operator
-from maprps.operators.stack import Panes
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.box_inpainting import BoxInpainting
+from maprps.operators.colorization import Colorization
+from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.phase_retrieval import PhaseRetrieval
+from maprps.operators.random_inpainting import RandomInpainting
+from maprps.operators.resampling import SuperResolution
+from maprps.operators.stack import Panes, Stack
 
 PAIRS = [
     (GaussianBlur(9, 1.2), BoxInpainting()),

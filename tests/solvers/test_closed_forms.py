@@ -7,13 +7,18 @@ import torch
 from labs.gaussian import GaussianLab, PowerLawPrior
 from labs.stationary import StationaryLab
 
-from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution
+from maprps.linalg.dot import norm
+from maprps.models.schedules import ddpm_sigmas
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, PiGDM, Proximal
 from maprps.solvers.map_estimation import PRINCIPLED, Accelerated, Annealed
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
-from maprps.solvers.problem import Problem, norm, silent
-from maprps.solvers.schedules import alpha_bar, ddpm_sigmas, sampling_sigmas
+from maprps.solvers.problem import Problem, silent
+from maprps.solvers.schedules import alpha_bar, sampling_sigmas
 
 S = 0.05
 END = 0.03

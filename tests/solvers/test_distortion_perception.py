@@ -8,11 +8,13 @@ import torch
 from labs.gaussian import PowerLawPrior
 from labs.stationary import StationaryLab
 
-from maprps.operators import GaussianBlur, SuperResolution
+from maprps.models.schedules import ddpm_sigmas
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import MMPS, Proximal
 from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sampling
 from maprps.solvers.problem import silent
-from maprps.solvers.schedules import ddpm_sigmas, sampling_sigmas
+from maprps.solvers.schedules import sampling_sigmas
 
 END = 0.0292  # the lowest noise level of the discrete schedule that hosts use
 PAIRS = 8

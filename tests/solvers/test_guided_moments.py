@@ -15,7 +15,7 @@ import torch
 from labs.gaussian import PowerLawPrior
 from labs.stationary import StationaryLab
 
-from maprps.operators import GaussianBlur
+from maprps.operators.blur import GaussianBlur
 from maprps.solvers.guidance import DMPS, DPS, PiGDM
 from maprps.solvers.posterior_sampling import ancestral, renoised_posterior_sampling
 from maprps.solvers.problem import Problem, silent

@@ -4,14 +4,15 @@ import pytest
 import torch
 from labs.gaussian import GaussianLab, PowerLawPrior
 
-from maprps.operators import SuperResolution
+from maprps.linalg.gmres import gmres
+from maprps.models.schedules import ddpm_sigmas
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DPS, MMPS, Proximal
-from maprps.solvers.krylov import gmres
 from maprps.solvers.map_estimation import Accelerated, Annealed, Paper
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
 from maprps.solvers.problem import Problem, silent
-from maprps.solvers.schedules import ddpm_sigmas, log_sigmas, sampling_sigmas
+from maprps.solvers.schedules import log_sigmas, sampling_sigmas
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,18 @@ import pytest
 import torch
 from labs.gaussian import PowerLawPrior
 
-from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution
+from maprps.linalg.dot import norm
+from maprps.models.schedules import ddpm_sigmas
 from maprps.operators.base import Operator
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, LatentDPS
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
-from maprps.solvers.problem import Problem, identity, norm, silent
-from maprps.solvers.schedules import alpha_bar, ddpm_sigmas, log_sigmas
+from maprps.solvers.problem import Problem, identity, silent
+from maprps.solvers.schedules import alpha_bar, log_sigmas
 
 LATENT, PIXELS, BATCH, S = 6, 12, 3, 0.05
 SIGMA, NEXT = 0.7, 0.4

@@ -3,12 +3,16 @@
 import pytest
 import torch
 
-from maprps.operators import Denoising, GaussianBlur, Inpainting, SuperResolution
+from maprps.linalg.cosine_basis import CosineBasis
+from maprps.linalg.stationary import Stationary
 from maprps.operators.base import Operator
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.denoising import Denoising
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers import proximal as proximal_module
 from maprps.solvers.problem import Problem
 from maprps.solvers.proximal import proximal, stationary_proximal
-from maprps.solvers.stationary import CosineBasis, Stationary
 
 S = 0.05
 SIZE = 16

@@ -6,10 +6,11 @@ Everything is linear: a batch in which every image sees one draw only yields the
 import pytest
 import torch
 
+from maprps.models.schedules import ddpm_sigmas
 from maprps.solvers.guidance import Guided
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver
 from maprps.solvers.problem import silent
-from maprps.solvers.schedules import ddpm_sigmas, log_sigmas, sampling_sigmas
+from maprps.solvers.schedules import log_sigmas, sampling_sigmas
 
 VARIANCES = torch.logspace(-4, 1.5, 40, dtype=torch.float64).view(1, 1, 1, -1)
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from maprps.operators import GaussianBlur, Inpainting, SuperResolution
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import Proximal
 from maprps.solvers.map_estimation import Accelerated, Annealed
 from maprps.solvers.noise import Noise

@@ -1,0 +1,1 @@
+"""Numbers that know no image restoration: products, solvers, transforms. Every image of a batch is its own problem."""

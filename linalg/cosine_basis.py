@@ -1,0 +1,47 @@
+"""The orthonormal cosine transform (DCT-II), whose basis goes on mirrored beyond an image's border."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from .banded import both_sides
+
+
+def cosines(size: int) -> Tensor:
+    """[size, size], orthogonal, float64; row k has k half periods."""
+    index = torch.arange(size, dtype=torch.float64)
+    matrix = torch.cos(math.pi / size * index[:, None] * (index + 0.5)) * math.sqrt(2 / size)
+    matrix[0] /= math.sqrt(2)
+    return matrix
+
+
+class CosineBasis:
+    """The orthonormal cosine transform (DCT-II) of planes of height x width."""
+
+    def __init__(self, height: int, width: int, dtype: torch.dtype, device: torch.device):
+        self.vertical, self.horizontal = (cosines(n).to(dtype).to(device) for n in (height, width))
+        rows = torch.arange(height, device=device)[:, None] / height
+        columns = torch.arange(width, device=device) / width
+        self.radius = torch.hypot(rows, columns) * max(height, width)
+        """Frequency of every mode, [H, W]; 1 is half a period over the longer side."""
+
+    @classmethod
+    def of(cls, x: Tensor) -> CosineBasis:
+        """The basis of x's planes, kept for the next call."""
+        return _basis(*x.shape[-2:], x.dtype, x.device)
+
+    def transform(self, x: Tensor) -> Tensor:
+        return both_sides(self.vertical, x, self.horizontal)
+
+    def inverse(self, modes: Tensor) -> Tensor:
+        return both_sides(self.vertical.T, modes, self.horizontal.T)
+
+
+@lru_cache(maxsize=2)
+def _basis(height: int, width: int, dtype: torch.dtype, device: torch.device) -> CosineBasis:
+    with torch.inference_mode(False):  # so that it serves inside that mode and outside
+        return CosineBasis(height, width, dtype, device)

@@ -1,0 +1,1 @@
+"""The nodes that say how an image was damaged, by the groups of README's table."""

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...operators import colorization, compressed_sensing, denoising, resampling
+from ...operators.compressed_sensing import BLOCKS
+from ...operators.resampling import KERNELS
+from ..preview import kernel_output, mask_output, mask_size, size_from_input, with_kernel, with_mask
+from ..types import CATEGORY, DegradationType, seed_input
+
+
+class Denoising(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_Denoising",
+            display_name="Denoising (MAP-RPS)",
+            category=CATEGORY,
+            description="Nothing but noise: the measurement is the image plus noise of the given standard deviation.",
+            inputs=[],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(denoising.Denoising())
+
+
+class SuperResolution(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_SuperResolution",
+            display_name="Super-Resolution (MAP-RPS)",
+            category=CATEGORY,
+            description="The image was shrunk by a whole factor; restoring enlarges it by that factor.",
+            inputs=[
+                io.Int.Input("factor", default=4, min=2, max=16, tooltip="How many times smaller each side became."),
+                io.Combo.Input(
+                    "kernel",
+                    options=list(KERNELS),
+                    default="bicubic",
+                    optional=True,
+                    tooltip="How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize does; bicubic "
+                    "(PIL): as Pillow, which differs at the border; box: the mean of each block of pixels; gaussian: "
+                    "blurred with std 0.4 x factor, then thinned out.",
+                ),
+            ],
+            outputs=[
+                DegradationType.Output(),
+                kernel_output("What one pixel of the small picture sees of the large one; white is its maximum."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, factor: int, kernel: str = "bicubic") -> io.NodeOutput:
+        degradation = resampling.SuperResolution(factor=factor, kernel=kernel)
+        return with_kernel(degradation, degradation.footprint())
+
+
+class Colorization(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_Colorization",
+            display_name="Colorization (MAP-RPS)",
+            category=CATEGORY,
+            description="Only the brightness was kept: a grey photo, which restoring colors. The measurement has one "
+            "channel; a grey photo straight from Load Image will do.",
+            inputs=[
+                io.Combo.Input(
+                    "weights",
+                    options=["mean", "luma"],
+                    default="mean",
+                    optional=True,
+                    tooltip="How colors became grey. mean: a third of each, as in papers; luma: 0.299 R + 0.587 G + "
+                    "0.114 B, as cameras and programs do.",
+                ),
+            ],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, weights: str = "mean") -> io.NodeOutput:
+        return io.NodeOutput(colorization.Colorization(weights))
+
+
+class CompressedSensing(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_CompressedSensing",
+            display_name="Compressed Sensing (MAP-RPS)",
+            category=CATEGORY,
+            description="Fewer numbers than pixels were measured, each a sum of many pixels with signs "
+            "(Walsh-Hadamard), as in a single-pixel camera. The measurement is not a picture.",
+            inputs=[
+                io.Float.Input(
+                    "ratio",
+                    default=2.0,
+                    min=1.0,
+                    max=64.0,
+                    step=0.5,
+                    optional=True,
+                    tooltip="How many times fewer numbers than pixels.",
+                ),
+                io.Combo.Input(
+                    "block",
+                    options=[str(size) for size in BLOCKS],
+                    default="0",
+                    optional=True,
+                    tooltip="0 mixes all pixels of the image; 8 to 64 mixes those of each square block of that size.",
+                ),
+                io.Combo.Input(
+                    "rows",
+                    options=["random", "first"],
+                    default="random",
+                    optional=True,
+                    tooltip="Which numbers are kept: random ones, or the first of each transform.",
+                ),
+                seed_input("The same seed and image size give the same measurement.", False),
+                size_from_input(),
+            ],
+            outputs=[
+                DegradationType.Output(),
+                mask_output("1 (white) where a number of the transform is not measured, 0 where it is."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, ratio=2.0, block="0", rows="random", seed=0, image=None) -> io.NodeOutput:
+        return with_mask(compressed_sensing.CompressedSensing(ratio, int(block), rows, seed), *mask_size(image))

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...operators import box_inpainting, inpainting, random_inpainting
+from ..preview import PREVIEW_SIDE, mask_output, mask_size, size_from_input, with_mask
+from ..types import CATEGORY, DegradationType, seed_input
+
+UNPAINTED = (64, 64)  # the size of the host's mask for an image that has none, whatever the image's own
+
+
+class Inpainting(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_Inpainting",
+            display_name="Inpainting (MAP-RPS)",
+            category=CATEGORY,
+            description="Some pixels are missing; restoring fills them in. What they hold in the measurement is "
+            "ignored.",
+            inputs=[
+                io.Mask.Input(
+                    "mask",
+                    tooltip="1 (white) where pixels are missing; above 0.5 counts as missing. One mask for the whole "
+                    "batch. Paint it in Load Image: right-click the image > Open in MaskEditor.",
+                ),
+            ],
+            outputs=[DegradationType.Output(), mask_output()],
+        )
+
+    @classmethod
+    def execute(cls, mask) -> io.NodeOutput:
+        if mask.shape[-2:] == UNPAINTED and not mask.any():
+            raise ValueError(
+                "The mask is empty, as Load Image gives it for a photo without one: right-click the image > Open in "
+                "MaskEditor, paint what is missing, and save."
+            )
+        return with_mask(inpainting.Inpainting.from_mask(mask.cpu()), *mask.shape[-2:])
+
+
+class BoxInpainting(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def number(name: str, default: float, tooltip: str) -> io.Input:
+            least = min(default, 0.0)
+            return io.Float.Input(
+                name, default=default, min=least, max=16384.0, step=0.05, optional=True, tooltip=tooltip
+            )
+
+        return io.Schema(
+            node_id="MAPRPS_BoxInpainting",
+            display_name="Box Inpainting (MAP-RPS)",
+            category=CATEGORY,
+            description="A rectangle of the image is missing; restoring fills it in.",
+            inputs=[
+                number("width", 0.5, "Of the box: 0.5 is half of the image's width."),
+                number("height", 0.5, "Of the box: 0.5 is half of the image's height."),
+                number("left", -1.0, "From the image's left edge to the box. -1 puts the box in the middle."),
+                number("top", -1.0, "From the image's upper edge to the box. -1 puts the box in the middle."),
+                io.Combo.Input(
+                    "unit",
+                    options=["parts", "pixels"],
+                    default="parts",
+                    optional=True,
+                    tooltip="Of the four numbers: parts of the image's sides (0 to 1), or whole pixels.",
+                ),
+                size_from_input(),
+            ],
+            outputs=[DegradationType.Output(), mask_output()],
+        )
+
+    @classmethod
+    def execute(cls, width=0.5, height=0.5, left=-1.0, top=-1.0, unit="parts", image=None) -> io.NodeOutput:
+        left, top = (None if number < 0 else number for number in (left, top))
+        box = box_inpainting.BoxInpainting(width, height, left, top, unit)
+        size = mask_size(image)
+        if image is None and unit == "pixels":  # the box lies in an image whose size is not known here
+            size = (max(PREVIEW_SIDE, 1 + int(max(width + (left or 0), height + (top or 0)))),) * 2
+        return with_mask(box, *size)
+
+
+class RandomInpainting(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_RandomInpainting",
+            display_name="Random Inpainting (MAP-RPS)",
+            category=CATEGORY,
+            description="Pixels at random places are missing; restoring fills them in.",
+            inputs=[
+                io.Float.Input(
+                    "fraction",
+                    default=0.5,
+                    min=0.0,
+                    max=0.999,
+                    step=0.01,
+                    optional=True,
+                    tooltip="How much is missing: 0.5 is half of the pixels. Papers take 0.5 to 0.92.",
+                ),
+                seed_input("The same seed and image size give the same mask.", False),
+                io.Boolean.Input(
+                    "per_channel",
+                    default=False,
+                    optional=True,
+                    tooltip="Off: a missing pixel lacks red, green and blue. On: each color has its own mask.",
+                ),
+                size_from_input(),
+            ],
+            outputs=[DegradationType.Output(), mask_output()],
+        )
+
+    @classmethod
+    def execute(cls, fraction=0.5, seed=0, per_channel=False, image=None) -> io.NodeOutput:
+        return with_mask(random_inpainting.RandomInpainting(fraction, seed, per_channel), *mask_size(image))
