@@ -5,17 +5,17 @@ Either our sampler drives any of the host's guiders, or our guider serves any of
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import comfy.samplers
 from torch import Tensor
 
-from ..solvers.guidance import Guidance, GuidanceWithHistory, begin
+from ..solvers.guidance import Guidance, GuidedDenoiser
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler
 from .denoiser import HostDenoiser, to_noise_std
-from .gradients import with_resident_weights
-from .latent import LatentRestoration
-from .pixel import SAMPLING_STAGE, Restoration
-from .run import UNCONDITIONAL, load, solving, with_vae
+from .restoration import SAMPLING_STAGE, Restoration
+from .run import Conditioning
 
 
 class PosteriorSampler(comfy.samplers.Sampler):
@@ -24,15 +24,14 @@ class PosteriorSampler(comfy.samplers.Sampler):
     The latent image is the MAP estimate; an empty one (zeros) makes it plain posterior sampling from the first sigma.
     """
 
-    def __init__(
-        self, restoration: Restoration | LatentRestoration, guidance: Guidance | GuidanceWithHistory, sampler: Sampler
-    ):
+    def __init__(self, restoration: Restoration, guidance: Guidance, sampler: Sampler):
         self.restoration, self.guidance, self.sampler = restoration, guidance, sampler
 
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, *_, **__) -> Tensor:
-        model, gradients, vae = model_wrap.model_patcher, self.guidance.differentiates, self.restoration.host_vae
-        check_shape(noise, self.restoration)
-        load(model, noise.shape, gradients, vae)
+        copies = copies_of(noise, self.restoration)
+        workload = self.restoration.workload(copies, self.guidance.differentiates)
+        workload = replace(workload, model=model_wrap.model_patcher)
+        workload.load()
         denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), extra_args.get("seed"))
         levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]
         fresh = Noise(extra_args.get("seed") or 0, range(len(noise)), SAMPLING_STAGE)
@@ -41,47 +40,39 @@ class PosteriorSampler(comfy.samplers.Sampler):
             if callback is not None:
                 callback(step - 1, estimate, estimate, total)
 
-        with solving(model_wrap, model, noise.shape, gradients, vae):
-            problem = self.restoration.problem(model.load_device, len(noise) // len(self.restoration.measurement))
-            guidance = begin(self.guidance)
+        with workload.solving(model_wrap):
+            guided = self.guidance(self.restoration.problem(copies), denoise)
             start = noise.clone() * levels[0]
             if latent_image is not None:
                 start = start + latent_image
-
-            def guided(x: Tensor, sigma: float, next_sigma: float):
-                return guidance(problem, denoise, x, sigma, next_sigma)
-
             return self.sampler(guided, start, levels, fresh, report)
 
 
 class PosteriorGuider(comfy.samplers.CFGGuider):
     """GUIDER: where a guider of the host returns E[x0 | x_sigma], this one returns E[x0 | x_sigma, y]."""
 
-    def __init__(self, restoration: Restoration | LatentRestoration, guidance: Guidance | GuidanceWithHistory):
+    def __init__(self, restoration: Restoration, guidance: Guidance):
         restoration.check_prompts()
-        model, vae = restoration.model, restoration.host_vae
-        if guidance.differentiates:
-            model = with_resident_weights(model)
-        super().__init__(model if vae is None else with_vae(model, vae))
+        self.workload = restoration.workload(gradients=guidance.differentiates).resident()
+        super().__init__(self.workload.model)
         self.restoration, self.guidance = restoration, guidance
-        self.set_conds(restoration.positive or UNCONDITIONAL, restoration.negative or UNCONDITIONAL)
-        self.set_cfg(restoration.cfg)
+        Conditioning(restoration.positive, restoration.negative, restoration.cfg).apply(self)
 
     def sample(self, *args, **kwargs) -> Tensor:
-        self.term = begin(self.guidance)
+        self.guided: GuidedDenoiser | None = None  # every run has its own, without a history
         return super().sample(*args, **kwargs)
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict = {}, seed=None) -> Tensor:  # noqa: B006
-        prior = _Prior(self)
-        denoise = HostDenoiser(prior, model_options, seed)
-        sigma = to_noise_std(denoise.sampling, float(timestep.flatten()[0]))
-        gradients, vae = self.guidance.differentiates, self.restoration.host_vae
-        check_shape(x, self.restoration)
-        with solving(self, self.model_patcher, x.shape, gradients, vae):
-            problem = self.restoration.problem(x.device, len(x) // len(self.restoration.measurement))
-            state = x.clone() * (1 + sigma) if denoise.flow else x.clone()
-            next_sigma = _next_sigma(model_options, timestep, denoise)
-            return self.term(problem, denoise, state, sigma, next_sigma).denoised
+        copies = copies_of(x, self.restoration)
+        with replace(self.workload, model=self.model_patcher, shape=tuple(x.shape)).solving(self):
+            if self.guided is None:
+                self.denoise = HostDenoiser(_Prior(self), model_options, seed)
+                self.guided = self.guidance(self.restoration.problem(copies), self.denoise)
+            self.denoise.set_options(model_options, seed)
+            sigma = to_noise_std(self.denoise.sampling, float(timestep.flatten()[0]))
+            next_sigma = _next_sigma(model_options, timestep, self.denoise)
+            state = x.clone() * (1 + sigma) if self.denoise.flow else x.clone()
+            return self.guided(state, sigma, next_sigma).denoised
 
 
 class _Prior:
@@ -90,7 +81,7 @@ class _Prior:
     def __init__(self, guider: PosteriorGuider):
         self.guider, self.inner_model = guider, guider.inner_model
 
-    def __call__(self, x: Tensor, sigma: Tensor, model_options: dict, seed) -> Tensor:
+    def __call__(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int) -> Tensor:
         return comfy.samplers.CFGGuider.predict_noise(self.guider, x, sigma, model_options, seed)
 
 
@@ -101,12 +92,13 @@ def _next_sigma(model_options: dict, timestep: Tensor, denoise: HostDenoiser) ->
     return to_noise_std(denoise.sampling, float(below.max())) if len(below) else 0.0
 
 
-def check_shape(x: Tensor, restoration: Restoration | LatentRestoration) -> None:
-    """Raises ValueError for a latent image of another size than the measurement asks for."""
-    count, *expected = restoration.shape()
-    if len(x) % count or tuple(x.shape[1:]) != tuple(expected):
+def copies_of(x: Tensor, restoration: Restoration) -> int:
+    """How many latent images there are for each measurement. Raises ValueError for another size than it asks for."""
+    expected = restoration.workload().shape
+    if len(x) % expected[0] or tuple(x.shape[1:]) != expected[1:]:
         raise ValueError(
             f"The latent image is {' x '.join(map(str, x.shape))}, but the measurement and its degradation ask for "
-            f"{' x '.join(map(str, (count, *expected)))} or a multiple of that batch: connect the estimate made from "
-            "this measurement, or an empty latent of its size."
+            f"{' x '.join(map(str, expected))} or a multiple of that batch: connect the estimate made from this "
+            "measurement, or an empty latent of its size."
         )
+    return len(x) // expected[0]

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..operators import Degradation, Operator
 from ..operators.separable import RCOND
 from ..operators.spectrum import WEAK, spectrum, unseen
-from .pixel import to_channels_first
+from .images import to_channels_first
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ..linalg.dot import dot
 from ..operators import Degradation, Operator
 from ..operators.noise import poisson
 from ..solvers.noise import Noise
-from .pixel import measured_channels, to_channels_first
+from .images import measured_channels, to_channels_first
 
 NOISE_STAGE = 0
 
@@ -50,7 +50,7 @@ def _count_photons(operator: Operator, y: Tensor, noise_std: float, generators: 
 
 
 def residual_in_noise(
-    image: Tensor, degradation: Degradation, measurement: Tensor, noise_std: float
+    image: Tensor, operator: Operator, measurement: Tensor, noise_std: float
 ) -> tuple[Tensor, Tensor]:
     """(y - A(image)) / noise_std where something was measured, flat, and its root mean square per image [B].
 
@@ -58,9 +58,8 @@ def residual_in_noise(
     """
     if noise_std <= 0:
         raise ValueError("Residual / noise needs the noise_std of the measurement, above 0.")
-    x = to_channels_first(image)
-    operator = degradation.build(*x.shape[1:])
-    y = measured_channels(measurement, operator).expand(len(x), -1, -1, -1)
+    x = to_channels_first(image).to(operator.device)
+    y = measured_channels(measurement, operator).to(operator.device).expand(len(x), -1, -1, -1)
     residual = operator.keep(y - operator(x)) / noise_std
     ratio = (dot(residual, residual).flatten() / operator.measured).sqrt()
     measured = operator.keep(y.new_ones(1, *operator.measurement_shape)).expand_as(residual) != 0

@@ -18,11 +18,16 @@ class HostDenoiser:
     """
 
     def __init__(self, guider, model_options: dict, seed: int):
-        self.guider, self.model_options, self.seed = guider, with_own_skips(model_options), seed
+        self.guider = guider
+        self.set_options(model_options, seed)
         self.sampling = guider.inner_model.model_sampling
         self.flow = isinstance(self.sampling, comfy.model_sampling.CONST)
         self.sigma_min, self.sigma_max = sigma_range(self.sampling)
         self.calls = 0
+
+    def set_options(self, model_options: dict, seed: int) -> None:
+        """What the host's sampler gives for the calls that follow."""
+        self.model_options, self.seed = with_own_skips(model_options), seed
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         throw_exception_if_processing_interrupted()

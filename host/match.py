@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from ..linalg.cosine_basis import CosineBasis
 from ..linalg.stationary import Stationary
-from ..operators import Degradation, LinearOperator, model_units
+from ..operators import Degradation
 from ..operators.inpainting import Mask
-from ..solvers.problem import Problem
+from ..solvers.problem import Problem, identity
 from ..solvers.proximal import stationary_proximal
-from .pixel import measured_channels, to_channels_first, to_image
+from .images import to_channels_first, to_image, to_model_units
 
 COLOR_SHIFT = 0.2  # std of a shift of the whole image, in model units
 COLOR_FREQUENCY = 2  # half periods over the longer side, beyond which shifts become rare
 PASSES = 3
 
 
-def match_colors(image: Tensor, degradation: Degradation, measurement: Tensor, noise_std: float) -> Tensor:
+def match_colors(image: Tensor, problem: Problem) -> Tensor:
     """IMAGE with its lowest frequencies as the measurement has them, the rest as it was.
 
     A VAE shifts colors over wide areas. The shift is taken for Gaussian, of low frequencies, and its most probable
-    value given the measurement is subtracted: what the measurement does not show, or noise hides, stays. Each
-    image has its own measurement, or one in a row for several. Only for linear degradations; images of others are
-    returned as they are.
+    value given the measurement is subtracted: what the measurement does not show, or noise hides, stays. problem: with
+    one measurement for each image, whatever its decoder. Only for linear degradations; images of others are returned
+    as they are.
     """
-    x = to_channels_first(image) * 2 - 1
-    operator = degradation.build(3, *x.shape[-2:], x.device)
-    if not operator.linear:
+    if not problem.operator.linear:
         return image
-    y = measured_channels(measurement, operator).to(x.device)
-    y = y.repeat_interleave(len(x) // len(y), dim=0)
-    operator, y, noise_std = model_units(operator, y, noise_std)
+    x = to_model_units(image).to(problem.measurement.device)
     basis = CosineBasis.of(x)
     power = COLOR_SHIFT**2 * basis.radius.numel() / (1 + (basis.radius / COLOR_FREQUENCY) ** 4)
     shift = Stationary(basis, power[None, None].to(x))
-    matched = [_subtract_shift(operator, y[i : i + 1], noise_std, x[i : i + 1], shift) for i in range(len(x))]
-    return to_image(torch.cat(matched))
+    pixels = replace(problem, decoder=identity, encoder=None)
+    each = (replace(pixels, measurement=y) for y in problem.measurement.split(1))
+    return to_image(torch.cat([_subtract_shift(one, x[i : i + 1], shift) for i, one in enumerate(each)]))
 
 
-def _subtract_shift(operator: LinearOperator, y: Tensor, noise_std: float, x: Tensor, shift: Stationary) -> Tensor:
+def _subtract_shift(problem: Problem, x: Tensor, shift: Stationary) -> Tensor:
     """Beside the shift, the image lacks and invents detail, which counts as noise: what remains of the residual.
 
     The first time, the shift is still in what remains.
     """
     corrected = x
     for _ in range(PASSES):
-        rest = operator.keep(y - operator(corrected)).square().sum() / operator.measured
-        problem = Problem(operator, y, max(noise_std, float(rest.sqrt())))
-        corrected = stationary_proximal(problem, x, shift)
+        rest = problem.residual(corrected).square().sum() / problem.operator.measured
+        noisier = replace(problem, noise_std=max(problem.noise_std, float(rest.sqrt())))
+        corrected = stationary_proximal(noisier, x, shift)
     return corrected
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import comfy.model_management
+import comfy.model_patcher
 import comfy.samplers
 import latent_preview
 import torch
@@ -17,96 +20,111 @@ from .denoiser import HostDenoiser
 from .gradients import attached_modules, differentiable, ordinary_conditioning, with_resident_weights
 from .vae import HostVAE
 
-Solve = Callable[[HostDenoiser, Callback], Tensor]
+Result = TypeVar("Result")
+Solve = Callable[[HostDenoiser, Callback], Result]
 
-UNCONDITIONAL = [[None, {}]]
-GRADIENT_MEMORY = 4  # a graph through a UNet holds this many times what inference does, and more than it costs to ask
-CHECKPOINTED_MEMORY = 2  # the same of a graph whose blocks are checkpointed
+UNCONDITIONAL: list = [[None, {}]]
+MODEL_GRAPH = 4  # a graph through a UNet holds this many times what inference does, and more than it costs to ask
+CHECKPOINTED_MODEL_GRAPH = 2  # the same of a graph whose blocks are checkpointed
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """Prompts as the host encodes them, and the weight of the positive one against the negative."""
+
+    positive: list | None = None
+    negative: list | None = None
+    cfg: float = 1.0
+
+    def apply(self, guider: comfy.samplers.CFGGuider) -> None:
+        guider.set_conds(self.positive or UNCONDITIONAL, self.negative or self.positive or UNCONDITIONAL)
+        guider.set_cfg(self.cfg)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the host has to make room for.
+
+    shape: [B, C, h, w] of what the model denoises. gradients: the solver differentiates through the model. vae: loaded
+    beside the model, for a solver that differentiates through its decoder.
+    """
+
+    model: comfy.model_patcher.ModelPatcher
+    shape: tuple[int, ...]
+    gradients: bool = False
+    vae: HostVAE | None = None
+
+    def resident(self) -> Workload:
+        """The same on a model that can be differentiated, and that the host loads together with the VAE."""
+        model = with_resident_weights(self.model) if self.gradients else self.model
+        if self.vae is not None:
+            model = model.clone()
+            model.set_additional_models("maprps", [self.vae.patcher])
+        return replace(self, model=model)
+
+    def load(self) -> None:
+        """Asks the host for the memory that `solving` takes."""
+        need = (CHECKPOINTED_MODEL_GRAPH if self.gradients else 1) * self.model.memory_required(list(self.shape))
+        patchers = [self.model]
+        if self.vae is not None:
+            patchers.append(self.vae.patcher)
+            need += self.vae.memory(self.shape[0])
+        comfy.model_management.load_models_gpu(patchers, memory_required=need)
+
+    @contextmanager
+    def solving(self, guider: comfy.samplers.CFGGuider) -> Iterator[None]:
+        """Out of inference mode, with the model (where `gradients`) and the VAE fit for backward passes.
+
+        Blocks are checkpointed, and a decoder goes tile by tile, where the free memory asks for it. Everything is
+        loaded.
+        """
+        free = comfy.model_management.get_free_memory(self.model.load_device)
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.no_grad())
+            if self.vae is not None:
+                stack.enter_context(differentiable(self.vae.network))
+                if self.vae.spare_memory(self.shape[0], free):
+                    stack.enter_context(checkpointed(self.vae.network))
+            if self.gradients:
+                stack.enter_context(differentiable(guider.inner_model, *attached_modules(guider)))
+                guider.conds = ordinary_conditioning(guider.conds)
+                if free < MODEL_GRAPH * self.model.memory_required(list(self.shape)):
+                    stack.enter_context(checkpointed(guider.inner_model))
+            yield
 
 
 def run_solver(
-    model,
-    solve: Solve,
-    shape: tuple[int, ...],
-    seed: int,
-    positive: list | None = None,
-    negative: list | None = None,
-    cfg: float = 1.0,
-    gradients: bool = False,
-    vae: HostVAE | None = None,
-) -> Tensor:
-    """solve(denoise, callback) with the model on its device; returns what it returns, on the host's image device.
-
-    shape: [B, C, H, W] of what the model denoises, for the host's memory estimate. gradients: the solver differentiates
-    through the model. vae: loaded beside the model, for a solver that differentiates through its decoder.
-    """
-    if gradients:
-        model = with_resident_weights(model)
-    if vae is not None:
-        model = with_vae(model, vae)
-    guider = comfy.samplers.CFGGuider(model)
-    guider.set_conds(positive or UNCONDITIONAL, negative or positive or UNCONDITIONAL)
-    guider.set_cfg(cfg)
-    if gradients or vae is not None:
-        load(model, shape, gradients, vae)
-    zeros = torch.zeros(shape)
-    sampling = model.get_model_object("model_sampling")
+    workload: Workload, solve: Solve[Result], seed: int, conditioning: Conditioning = Conditioning()
+) -> Result:
+    """Returns solve(denoise, callback), with the model on its device."""
+    workload = workload.resident()
+    guider = comfy.samplers.CFGGuider(workload.model)
+    conditioning.apply(guider)
+    if workload.gradients or workload.vae is not None:
+        workload.load()
+    zeros = torch.zeros(workload.shape)
+    sampling = workload.model.get_model_object("model_sampling")
     sigmas = torch.tensor([float(sampling.sigma_max), 0.0])
-    result = guider.sample(zeros, zeros, _Solver(solve, model, gradients, vae), sigmas, disable_pbar=True, seed=seed)
-    return result.to(comfy.model_management.intermediate_device())
+    sampler = _Solver(workload, solve)
+    guider.sample(zeros, zeros, sampler, sigmas, disable_pbar=True, seed=seed)
+    return sampler.result
 
 
-def with_vae(model, vae: HostVAE):
-    """A clone of the model that the host loads together with the VAE."""
-    model = model.clone()
-    model.set_additional_models("maprps", [vae.patcher])
-    return model
+class _Solver(comfy.samplers.Sampler, Generic[Result]):
+    """What the host calls once everything is loaded. It offers noise, which is not used, and takes latents back, where
+    there is more to return: that is kept in `result`."""
 
+    result: Result
 
-@contextmanager
-def solving(
-    guider: comfy.samplers.CFGGuider, model, shape: Sequence[int], gradients: bool, vae: HostVAE | None
-) -> Iterator[None]:
-    """Out of inference mode, with the model (where `gradients`) and the VAE fit for backward passes.
+    def __init__(self, workload: Workload, solve: Solve[Result]):
+        self.workload, self.solve = workload, solve
 
-    Blocks are checkpointed, and a decoder goes tile by tile, where the free memory asks for it. Everything is loaded.
-    """
-    free = comfy.model_management.get_free_memory(model.load_device)
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.no_grad())
-        if vae is not None:
-            stack.enter_context(differentiable(vae.network))
-            if vae.spare_memory(shape[0], free):
-                stack.enter_context(checkpointed(vae.network))
-        if gradients:
-            stack.enter_context(differentiable(guider.inner_model, *attached_modules(guider)))
-            guider.conds = ordinary_conditioning(guider.conds)
-            if free < GRADIENT_MEMORY * model.memory_required(list(shape)):
-                stack.enter_context(checkpointed(guider.inner_model))
-        yield
-
-
-def load(model, shape: Sequence[int], gradients: bool, vae: HostVAE | None) -> None:
-    """Asks the host for the memory that `solving` takes."""
-    need = (CHECKPOINTED_MEMORY if gradients else 1) * model.memory_required(list(shape))
-    if vae is None:
-        comfy.model_management.load_models_gpu([model], memory_required=need)
-    else:
-        comfy.model_management.load_models_gpu([model, vae.patcher], memory_required=need + vae.memory(shape[0]))
-
-
-class _Solver(comfy.samplers.Sampler):
-    """What the host calls once everything is loaded; the noise it offers is not used."""
-
-    def __init__(self, solve: Solve, model, gradients: bool, vae: HostVAE | None):
-        self.solve, self.model, self.gradients, self.vae = solve, model, gradients, vae
-
-    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, *_, **__):
+    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, *_, **__) -> Tensor:
         denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), extra_args.get("seed"))
-        report = self._reporter()
-        with solving(model_wrap, self.model, noise.shape, self.gradients, self.vae):
-            return self.solve(denoise, report)
+        with self.workload.solving(model_wrap):
+            self.result = self.solve(denoise, self._reporter())
+        return noise
 
     def _reporter(self) -> Callback:
         show = None
@@ -115,7 +133,7 @@ class _Solver(comfy.samplers.Sampler):
             nonlocal show
             comfy.model_management.throw_exception_if_processing_interrupted()
             if show is None:
-                show = latent_preview.prepare_callback(self.model, total)
+                show = latent_preview.prepare_callback(self.workload.model, total)
             show(step - 1, estimate, estimate, total)
 
         return report

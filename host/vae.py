@@ -12,8 +12,8 @@ from .tiles import blend_tiles
 
 TILE = 64  # latents
 OVERLAP = 16
-GRADIENT_MEMORY = 8  # a graph through a decoder holds this many times what decoding does
-CHECKPOINTED_MEMORY = 3  # the same of a graph whose blocks are checkpointed
+DECODER_GRAPH = 8  # a graph through a decoder holds this many times what decoding does
+CHECKPOINTED_DECODER_GRAPH = 3  # the same of a graph whose blocks are checkpointed
 
 
 class HostVAE:
@@ -56,7 +56,7 @@ class HostVAE:
     def memory(self, batch: int) -> int:
         """Bytes that a checkpointed gradient through the whole decoder takes."""
         decoding = self.vae.memory_used_decode((batch, *self.latent_shape), self.vae.vae_dtype)
-        return CHECKPOINTED_MEMORY * int(decoding)
+        return CHECKPOINTED_DECODER_GRAPH * int(decoding)
 
     def decode(self, z: Tensor) -> Tensor:
         if self.tiled and max(z.shape[-2:]) > TILE:
@@ -83,6 +83,6 @@ class HostVAE:
 
     def spare_memory(self, batch: int, free: int) -> bool:
         """Chooses, for so many bytes free, whole images or tiles. Returns whether blocks have to be checkpointed."""
-        decoding = self.memory(batch) / CHECKPOINTED_MEMORY
-        self.tiled = free < CHECKPOINTED_MEMORY * decoding
-        return free < GRADIENT_MEMORY * decoding
+        decoding = self.memory(batch) / CHECKPOINTED_DECODER_GRAPH
+        self.tiled = free < CHECKPOINTED_DECODER_GRAPH * decoding
+        return free < DECODER_GRAPH * decoding

@@ -15,13 +15,11 @@ from .degradations.missing_pixels import BoxInpainting, Inpainting, RandomInpain
 from .estimate_blur import EstimateBlur
 from .estimate_noise import EstimateNoise
 from .keep_measured import KeepMeasured
-from .latent_map_estimation import LatentMAPEstimation
-from .latent_posterior_sampling import LatentRenoisedPosteriorSampling
 from .load_latent_example import LoadLatentExample
 from .load_pixel_model import LoadPixelModel
-from .map_estimation import MAPEstimation
+from .map_estimation import LatentMAPEstimation, MAPEstimation
 from .metrics import Metrics
-from .posterior_sampling import RenoisedPosteriorSampling
+from .posterior_sampling import LatentRenoisedPosteriorSampling, RenoisedPosteriorSampling
 from .stack_degradations import StackDegradations
 from .traversal import Traversal
 from .uncertainty import Uncertainty

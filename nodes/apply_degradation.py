@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..evaluation.pictures.canvas import to_rgb
 from ..host.degrade import degrade
-from .types import CATEGORY, degradation_input, noise_std_input, seed_input
+from .types import CATEGORY, NOISE_STD, degradation_input, noise_std_input, seed_input
 
 
 class ApplyDegradation(io.ComfyNode):
@@ -44,6 +44,6 @@ class ApplyDegradation(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, degradation, noise_std=0.05, seed=0, noise="Gaussian") -> io.NodeOutput:
+    def execute(cls, image, degradation, noise_std=NOISE_STD, seed=0, noise="Gaussian") -> io.NodeOutput:
         measurement = degrade(image, degradation, noise_std, seed, noise == "Poisson")
         return io.NodeOutput(measurement, to_rgb(degradation.view(measurement)))

@@ -3,14 +3,11 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host.custom_sampling import PosteriorGuider, PosteriorSampler
-from ..host.latent import LatentRestoration
-from ..host.pixel import Restoration
-from ..solvers.posterior_sampling import ancestral, dpm_solver
-from .latent_inputs import prompt_inputs
-from .methods import GUIDANCE, LATENT_GUIDANCE, guidance_term
-from .types import degradation_input, measurement_input, noise_std_input
+from ..host.restoration import Restoration
+from .choices import GUIDANCE, SOLVERS
+from .types import CFG, NOISE_STD, degradation_input, measurement_input, noise_std_input, prompt_inputs
 
-SOLVERS = {"second order": dpm_solver, "ancestral (paper)": ancestral}
+SCALE = 1.0
 
 
 def problem_inputs() -> list[io.Input]:
@@ -27,27 +24,21 @@ def guidance_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "guidance",
-            options=list(dict.fromkeys(GUIDANCE + LATENT_GUIDANCE)),
+            options=GUIDANCE.names,
             optional=True,
-            default="proximal",
+            default=GUIDANCE.default,
             tooltip="As in the posterior sampling nodes: keep proximal, which needs no gradients through the model.",
         ),
         io.Float.Input(
             "guidance_scale",
             optional=True,
-            default=1.0,
+            default=SCALE,
             min=0.0,
             max=100.0,
             step=0.01,
             tooltip="Only for guidance that has a step size.",
         ),
     ]
-
-
-def restoration_of(model, vae, degradation, measurement, noise_std, positive=None, negative=None, cfg=1.0):
-    if vae is None:
-        return Restoration(model, degradation, measurement, noise_std, 0, positive)
-    return LatentRestoration(model, vae, degradation, measurement, noise_std, 0, positive, negative, cfg)
 
 
 class PosteriorSamplerNode(io.ComfyNode):
@@ -65,10 +56,10 @@ class PosteriorSamplerNode(io.ComfyNode):
                 *guidance_inputs(),
                 io.Combo.Input(
                     "solver",
-                    options=list(SOLVERS),
+                    options=SOLVERS.names,
                     optional=True,
-                    default="second order",
-                    tooltip="second order: right from about 16 sigmas on. ancestral: the paper's, for hundreds.",
+                    default=SOLVERS.default,
+                    tooltip=SOLVERS.tooltip(),
                 ),
             ],
             outputs=[io.Sampler.Output()],
@@ -81,14 +72,13 @@ class PosteriorSamplerNode(io.ComfyNode):
         degradation,
         measurement,
         vae=None,
-        noise_std=0.05,
-        guidance="proximal",
-        guidance_scale=1.0,
-        solver="second order",
+        noise_std=NOISE_STD,
+        guidance=GUIDANCE.default,
+        guidance_scale=SCALE,
+        solver=SOLVERS.default,
     ) -> io.NodeOutput:
-        restoration = restoration_of(model, vae, degradation, measurement, noise_std)
-        term = guidance_term(guidance, guidance_scale)
-        return io.NodeOutput(PosteriorSampler(restoration, term, SOLVERS[solver]))
+        restoration = Restoration(model, degradation, measurement, noise_std, 0, vae)
+        return io.NodeOutput(PosteriorSampler(restoration, GUIDANCE[guidance](guidance_scale), SOLVERS[solver]))
 
 
 class PosteriorGuiderNode(io.ComfyNode):
@@ -111,12 +101,12 @@ class PosteriorGuiderNode(io.ComfyNode):
         degradation,
         measurement,
         vae=None,
-        noise_std=0.05,
+        noise_std=NOISE_STD,
         positive=None,
         negative=None,
-        cfg=1.0,
-        guidance="proximal",
-        guidance_scale=1.0,
+        cfg=CFG,
+        guidance=GUIDANCE.default,
+        guidance_scale=SCALE,
     ) -> io.NodeOutput:
-        restoration = restoration_of(model, vae, degradation, measurement, noise_std, positive, negative, cfg)
-        return io.NodeOutput(PosteriorGuider(restoration, guidance_term(guidance, guidance_scale)))
+        restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, positive, negative, cfg)
+        return io.NodeOutput(PosteriorGuider(restoration, GUIDANCE[guidance](guidance_scale)))

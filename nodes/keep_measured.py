@@ -3,7 +3,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host import match
-from .types import degradation_input, measurement_input, noise_std_input
+from ..host.images import measured_problem
+from .types import NOISE_STD, degradation_input, measurement_input, noise_std_input
 
 
 class KeepMeasured(io.ComfyNode):
@@ -48,7 +49,7 @@ class KeepMeasured(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, image, degradation, measurement, noise_std=0.05, keep_colors=True, keep_known=False, feather=4
+        cls, image, degradation, measurement, noise_std=NOISE_STD, keep_colors=True, keep_known=False, feather=4
     ) -> io.NodeOutput:
         if len(image) % len(measurement):
             raise ValueError(
@@ -56,5 +57,9 @@ class KeepMeasured(io.ComfyNode):
                 "for each measurement."
             )
         if keep_colors:
-            image = match.match_colors(image, degradation, measurement, noise_std)
-        return io.NodeOutput(match.keep_known(image, degradation, measurement, feather) if keep_known else image)
+            operator = degradation.build(3, *image.shape[1:3], image.device)
+            repeated = measurement.repeat_interleave(len(image) // len(measurement), dim=0)
+            image = match.match_colors(image, measured_problem(operator, repeated, noise_std))
+        if keep_known:
+            image = match.keep_known(image, degradation, measurement, feather)
+        return io.NodeOutput(image)

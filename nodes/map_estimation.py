@@ -2,12 +2,61 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.pixel import Restoration, estimate_map
-from .methods import MAP_METHODS, with_steps
-from .report import describe_estimate
-from .types import degradation_input, measurement_input, noise_std_input, positive_input, seed_input
+from ..host.match import match_colors
+from ..host.restoration import Restoration, estimate_map
+from ..solvers.map_estimation import Estimate
+from .choices import METHODS, Kind, method_named
+from .types import (
+    CFG,
+    NOISE_STD,
+    color_input,
+    degradation_input,
+    measurement_input,
+    noise_std_input,
+    positive_input,
+    prompt_inputs,
+    seed_input,
+    vae_input,
+)
 
-OWN_STEPS = ", ".join(f"{name} {MAP_METHODS[name].steps}" for name in ("fast", "accurate", "paper"))
+
+def method_inputs(kind: Kind) -> list[io.Input]:
+    methods = METHODS.of(kind)
+    return [
+        io.Combo.Input(
+            "method",
+            options=methods.names,
+            optional=True,
+            default=methods.default,
+            tooltip=f"Keep {methods.default}. {methods.tooltip()}",
+        ),
+        io.Int.Input(
+            "steps",
+            optional=True,
+            default=0,
+            min=0,
+            max=2000,
+            tooltip="At most this many model calls; 0: the method's own number.",
+        ),
+    ]
+
+
+def drawing_seed_input() -> io.Input:
+    return seed_input("Only the paper methods draw noise; the others ignore it.", control_after_generate=False)
+
+
+def report_output() -> io.Output:
+    return io.String.Output(
+        "text", display_name="text", tooltip="Model calls, residual and last change, for Preview as Text."
+    )
+
+
+def describe(report: Estimate) -> str:
+    """Calls, residual and change of a MAP estimate, worst image of the batch."""
+    return (
+        f"{report.calls} model calls, residual {float(report.residual.max()):.2f} of the noise, "
+        f"last change {float(report.change.max()):.1e}"
+    )
 
 
 class MAPEstimation(io.ComfyNode):
@@ -25,42 +74,89 @@ class MAPEstimation(io.ComfyNode):
                 degradation_input(),
                 measurement_input(),
                 noise_std_input(),
-                io.Combo.Input(
-                    "method",
-                    options=list(MAP_METHODS),
-                    optional=True,
-                    default="fast",
-                    tooltip=f"Keep fast: at most {MAP_METHODS['fast'].steps} model calls, good everywhere. accurate: "
-                    "accelerated to convergence, for models close to linear. paper: the published optimizer with the "
-                    "weight its theory gives; the entries after it are the settings of the authors' code for each "
-                    "task, 60 to 400 calls.",
-                ),
-                io.Int.Input(
-                    "steps",
-                    optional=True,
-                    default=0,
-                    min=0,
-                    max=2000,
-                    tooltip=f"At most this many model calls; 0: the method's own number ({OWN_STEPS}).",
-                ),
-                seed_input("Only the paper methods draw noise; the others ignore it.", control_after_generate=False),
+                *method_inputs("pixel"),
+                drawing_seed_input(),
                 positive_input(),
             ],
             outputs=[
                 io.Image.Output(
                     "estimate", display_name="estimate", tooltip="Neither clamped nor rounded; saving clamps it."
                 ),
-                io.String.Output(
-                    "text", display_name="text", tooltip="Model calls, residual and last change, for Preview as Text."
-                ),
+                report_output(),
             ],
         )
 
     @classmethod
     def execute(
-        cls, model, degradation, measurement, noise_std=0.05, method="fast", steps=0, seed=0, positive=None
+        cls,
+        model,
+        degradation,
+        measurement,
+        noise_std=NOISE_STD,
+        method=METHODS.default,
+        steps=0,
+        seed=0,
+        positive=None,
     ) -> io.NodeOutput:
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive)
-        image, report = estimate_map(restoration, with_steps(MAP_METHODS[method], steps))
-        text = describe_estimate(report)
-        return io.NodeOutput(image, text, ui={"text": (text,)})
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
+        restored, report = estimate_map(restoration, method_named(method, "pixel", steps))
+        text = describe(report)
+        return io.NodeOutput(restored.image, text, ui={"text": (text,)})
+
+
+class LatentMAPEstimation(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_LatentMAPEstimation",
+            display_name="Latent MAP Estimation (MAP-RPS)",
+            category="MAP-RPS",
+            description="Stage 1 of LMAP-RPS, for latent models such as Stable Diffusion: the most probable image "
+            "given the measurement. Faithful and smooth. Feed it to Latent Re-noised Posterior Sampling to sharpen.",
+            inputs=[
+                io.Model.Input(
+                    "model",
+                    tooltip="A latent diffusion model: Stable Diffusion and the like, with LoRA and patches as you "
+                    "need.",
+                ),
+                vae_input(),
+                degradation_input(),
+                measurement_input(),
+                noise_std_input(),
+                *prompt_inputs(),
+                *method_inputs("latent"),
+                color_input(),
+                drawing_seed_input(),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    "estimate", display_name="estimate", tooltip="For stage 2, or the host's VAE Decode and KSampler."
+                ),
+                io.Image.Output(
+                    "image", display_name="image", tooltip="The same as a picture, of the size that was asked for."
+                ),
+                report_output(),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        vae,
+        degradation,
+        measurement,
+        noise_std=NOISE_STD,
+        positive=None,
+        negative=None,
+        cfg=CFG,
+        method=METHODS.default,
+        steps=0,
+        keep_colors=True,
+        seed=0,
+    ) -> io.NodeOutput:
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
+        restored, report = estimate_map(restoration, method_named(method, "latent", steps))
+        image = match_colors(restored.image, restoration.problem()) if keep_colors else restored.image
+        text = describe(report)
+        return io.NodeOutput({"samples": restored.latents}, image, text, ui={"text": (text,)})

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..evaluation import psnr, sharpness, ssim
 from ..evaluation.pictures import error_map, residual_histogram
 from ..host.degrade import residual_in_noise
-from .types import DegradationType, noise_std_input
+from .types import NOISE_STD, DegradationType, noise_std_input
 
 
 class Metrics(io.ComfyNode):
@@ -45,13 +45,15 @@ class Metrics(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, reference, degradation=None, measurement=None, noise_std=0.05) -> io.NodeOutput:
+    def execute(cls, image, reference, degradation=None, measurement=None, noise_std=NOISE_STD) -> io.NodeOutput:
         if (degradation is None) != (measurement is None):
             raise ValueError("Residual / noise needs both degradation and measurement: connect both, or neither.")
         columns = {"PSNR": psnr(image, reference), "SSIM": ssim(image, reference), "sharpness": sharpness(image)}
         ratio, plot = 0.0, error_map(image[:1], reference[:1])
         if degradation is not None:
-            residual, ratios = residual_in_noise(image, degradation, measurement, noise_std)
+            height, width, channels = image.shape[1:]
+            operator = degradation.build(channels, height, width)
+            residual, ratios = residual_in_noise(image, operator, measurement, noise_std)
             columns["residual/noise"] = ratios
             ratio, plot = float(ratios.mean()), residual_histogram(residual)
         lines = [

@@ -2,48 +2,56 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..host.pixel import Restoration, sample_posterior
-from .methods import GUIDANCE, SAMPLERS, guidance_term, sampler_and_sigmas
+from ..host.match import match_colors
+from ..host.restoration import Restoration, sample_posterior
+from .choices import GUIDANCE, SAMPLERS, Kind
 from .types import (
+    CFG,
+    NOISE_STD,
+    STEPS,
+    color_input,
     degradation_input,
     measurement_input,
     noise_std_input,
     positive_input,
+    prompt_inputs,
     renoise_input,
     samples_input,
     sampling_steps_input,
     seed_input,
+    vae_input,
 )
 
+RENOISE: dict[Kind, float] = {"pixel": 0.1, "latent": 0.3}
+SCALE: dict[Kind, float] = {"pixel": 1.0, "latent": 0.1}
 
-def sampling_inputs() -> list[io.Input]:
+
+def sampling_inputs(kind: Kind) -> list[io.Input]:
     """Options of stage 2, in the order the nodes show them."""
+    guidance = GUIDANCE.of(kind)
     return [
         io.Combo.Input(
             "guidance",
-            options=list(GUIDANCE),
+            options=guidance.names,
             optional=True,
-            default="proximal",
-            tooltip="Keep proximal: it holds samples to the measurement without gradients, and fast. DPS: the paper's. "
-            "PiGDM, MMPS: gradients through the model, MMPS the most exact and slowest. DMPS, DDNM+: no gradients.",
+            default=guidance.default,
+            tooltip=f"How samples are held to the measurement. Keep {guidance.default}. {guidance.tooltip()}",
         ),
         io.Float.Input(
             "guidance_scale",
             optional=True,
-            default=1.0,
+            default=SCALE[kind],
             min=0.0,
             max=100.0,
-            step=0.05,
-            tooltip="Only for DPS and DMPS: their step size. The paper takes 1 for DPS, and 2 for deblurring.",
+            step=0.05 if kind == "pixel" else 0.01,
+            tooltip=guidance.scale_tooltip(),
         ),
         io.Combo.Input(
             "sampler",
-            options=list(SAMPLERS),
+            options=SAMPLERS.names,
             optional=True,
-            default="few steps",
-            tooltip="few steps: a second-order solver with the number of steps below. every step (paper): the "
-            "ancestral steps of the model's whole schedule below the re-noise level, up to 1000 calls; steps has no "
-            "effect then.",
+            default=SAMPLERS.default,
+            tooltip=SAMPLERS.tooltip(),
         ),
         sampling_steps_input(),
     ]
@@ -64,8 +72,8 @@ class RenoisedPosteriorSampling(io.ComfyNode):
                 measurement_input(),
                 io.Image.Input("estimate", tooltip="From MAP Estimation, for the same measurement."),
                 noise_std_input(),
-                renoise_input(default=0.1, useful="0.02 to 0.2 is the useful range"),
-                *sampling_inputs(),
+                renoise_input(RENOISE["pixel"], "0.02 to 0.2 is the useful range"),
+                *sampling_inputs("pixel"),
                 samples_input(),
                 seed_input(),
                 positive_input(),
@@ -86,17 +94,77 @@ class RenoisedPosteriorSampling(io.ComfyNode):
         degradation,
         measurement,
         estimate,
-        noise_std=0.05,
-        renoise=0.1,
-        guidance="proximal",
-        guidance_scale=1.0,
-        sampler="few steps",
-        steps=16,
+        noise_std=NOISE_STD,
+        renoise=RENOISE["pixel"],
+        guidance=GUIDANCE.default,
+        guidance_scale=SCALE["pixel"],
+        sampler=SAMPLERS.default,
+        steps=STEPS,
         samples=1,
         seed=0,
         positive=None,
     ) -> io.NodeOutput:
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive)
-        solver, sigmas = sampler_and_sigmas(sampler, model, renoise, steps)
-        term = guidance_term(guidance, guidance_scale)
-        return io.NodeOutput(sample_posterior(restoration, estimate, sigmas, term, solver, samples))
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
+        solver, sigmas = SAMPLERS[sampler](model, renoise, steps)
+        term = GUIDANCE.of("pixel")[guidance](guidance_scale)
+        return io.NodeOutput(sample_posterior(restoration, estimate, sigmas, term, solver, samples).image)
+
+
+class LatentRenoisedPosteriorSampling(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_LatentRenoisedPosteriorSampling",
+            display_name="Latent Re-noised Posterior Sampling (MAP-RPS)",
+            category="MAP-RPS",
+            description="Stage 2 of LMAP-RPS: adds noise to the latent MAP estimate up to a chosen level and samples "
+            "the posterior from there. One slider between faithful (0) and sharp (1).",
+            inputs=[
+                io.Model.Input("model", tooltip="The model that made the estimate."),
+                vae_input(),
+                degradation_input(),
+                measurement_input(),
+                io.Latent.Input("estimate", tooltip="From Latent MAP Estimation, for the same measurement."),
+                noise_std_input(),
+                renoise_input(RENOISE["latent"], "0.1 to 0.6 is the useful range; the paper takes 0.6 for SD1.5"),
+                *prompt_inputs(),
+                *sampling_inputs("latent"),
+                samples_input(),
+                color_input(),
+                seed_input(),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    "sampled", display_name="samples", tooltip="Samples in a row for each measurement, as latents."
+                ),
+                io.Image.Output("image", display_name="image", tooltip="The same as pictures."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        vae,
+        degradation,
+        measurement,
+        estimate,
+        noise_std=NOISE_STD,
+        renoise=RENOISE["latent"],
+        positive=None,
+        negative=None,
+        cfg=CFG,
+        guidance=GUIDANCE.default,
+        guidance_scale=SCALE["latent"],
+        sampler=SAMPLERS.default,
+        steps=STEPS,
+        samples=1,
+        keep_colors=True,
+        seed=0,
+    ) -> io.NodeOutput:
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
+        solver, sigmas = SAMPLERS[sampler](model, renoise, steps)
+        term = GUIDANCE.of("latent")[guidance](guidance_scale)
+        restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples)
+        image = match_colors(restored.image, restoration.problem(samples)) if keep_colors else restored.image
+        return io.NodeOutput({"samples": restored.latents}, image)

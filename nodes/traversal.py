@@ -6,11 +6,14 @@ from comfy_api.latest import io
 from ..evaluation import gradient_distance, psnr, rmse, sharpness, ssim
 from ..evaluation.pictures import TraversalPoint, contact_sheet, distortion_perception_plot, level_plot
 from ..host.degrade import residual_in_noise
-from ..host.pixel import Restoration, sample_posterior
+from ..host.restoration import Restoration, sample_posterior
 from ..solvers.posterior_sampling import Sampler
-from .methods import guidance_term, sampler_and_sigmas
-from .posterior_sampling import sampling_inputs
-from .types import degradation_input, measurement_input, noise_std_input, positive_input, seed_input
+from .choices import GUIDANCE, SAMPLERS
+from .posterior_sampling import SCALE, sampling_inputs
+from .types import NOISE_STD, STEPS, degradation_input, measurement_input, noise_std_input, positive_input, seed_input
+
+LEVELS = "0, 0.05, 0.1, 0.2, 0.4, 1"
+TARGETS = {"residual/noise": 1.0}
 
 
 class Traversal(io.ComfyNode):
@@ -34,10 +37,10 @@ class Traversal(io.ComfyNode):
                 io.String.Input(
                     "levels",
                     optional=True,
-                    default="0, 0.05, 0.1, 0.2, 0.4, 1",
+                    default=LEVELS,
                     tooltip="Re-noise levels, 0 to 1, separated by commas. 0 is the estimate itself.",
                 ),
-                *sampling_inputs(),
+                *sampling_inputs("pixel"),
                 seed_input(),
                 positive_input(),
             ],
@@ -73,23 +76,24 @@ class Traversal(io.ComfyNode):
         measurement,
         estimate,
         reference=None,
-        noise_std=0.05,
-        levels="0, 0.05, 0.1, 0.2, 0.4, 1",
-        guidance="proximal",
-        guidance_scale=1.0,
-        sampler="few steps",
-        steps=16,
+        noise_std=NOISE_STD,
+        levels=LEVELS,
+        guidance=GUIDANCE.default,
+        guidance_scale=SCALE["pixel"],
+        sampler=SAMPLERS.default,
+        steps=STEPS,
         seed=0,
         positive=None,
     ) -> io.NodeOutput:
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive)
-        term = guidance_term(guidance, guidance_scale)
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
+        term = GUIDANCE.of("pixel")[guidance](guidance_scale)
         numbers = parse_levels(levels)
-        walk = [sampler_and_sigmas(sampler, model, level, steps) for level in numbers]
+        walk = [SAMPLERS[sampler](model, level, steps) for level in numbers]
         whole, done = sum(len(sigmas) - 1 for _, sigmas in walk), 0
         images = []
         for solver, sigmas in walk:
-            images.append(sample_posterior(restoration, estimate, sigmas, term, part_of(solver, done, whole)))
+            part = part_of(solver, done, whole)
+            images.append(sample_posterior(restoration, estimate, sigmas, term, part).image)
             done += len(sigmas) - 1
         rows = [measures(image, restoration, reference) for image in images]
         if reference is not None:
@@ -99,7 +103,7 @@ class Traversal(io.ComfyNode):
             ]
             plot = distortion_perception_plot(points)
         else:
-            plot = level_plot(numbers, {name: [row[name] for row in rows] for name in rows[0]})
+            plot = level_plot(numbers, {name: [row[name] for row in rows] for name in rows[0]}, TARGETS)
         lines = [
             f"renoise {level:g}: " + "  ".join(f"{name} {value:.4g}" for name, value in row.items())
             for level, row in zip(numbers, rows, strict=True)
@@ -142,9 +146,9 @@ def measures(image: torch.Tensor, restoration: Restoration, reference: torch.Ten
         row["gradient distance"] = gradient_distance(image, reference)
     row["sharpness"] = sharpness(image)
     if restoration.noise_std > 0:
-        row["residual/noise"] = residual_in_noise(
-            image, restoration.degradation, restoration.measurement, restoration.noise_std
-        )[1]
+        _, row["residual/noise"] = residual_in_noise(
+            image, restoration.operator, restoration.measurement, restoration.noise_std
+        )
     return {name: float(values.mean()) for name, values in row.items()}
 
 

@@ -10,6 +10,11 @@ CATEGORY = "MAP-RPS/degradations"
 
 MAX_SEED = 2**64 - 1
 
+# Defaults that several nodes have.
+NOISE_STD = 0.05
+STEPS = 16
+CFG = 1.0
+
 
 def degradation_input() -> io.Input:
     return DegradationType.Input(
@@ -27,7 +32,7 @@ def noise_std_input() -> io.Input:
     return io.Float.Input(
         "noise_std",
         optional=True,
-        default=0.05,
+        default=NOISE_STD,
         min=0.0,
         max=10.0,
         step=0.005,
@@ -58,7 +63,7 @@ def sampling_steps_input() -> io.Input:
     return io.Int.Input(
         "steps",
         optional=True,
-        default=16,
+        default=STEPS,
         min=1,
         max=1000,
         tooltip="Model calls for each sample. 16 is enough; 8 for a look.",
@@ -98,4 +103,42 @@ def positive_input() -> io.Input:
         optional=True,
         tooltip="What the picture shows, for a pixel model that takes text. Leave it unconnected for the embedded "
         "prior.",
+    )
+
+
+def vae_input() -> io.Input:
+    return io.Vae.Input("vae", tooltip="The VAE that belongs to the model, from its checkpoint or Load VAE.")
+
+
+def prompt_inputs() -> list[io.Input]:
+    return [
+        io.Conditioning.Input(
+            "positive",
+            optional=True,
+            tooltip="What the picture shows, from CLIP Text Encode; an empty prompt will do. ControlNet may be "
+            "applied. Models that take no text need none.",
+        ),
+        io.Conditioning.Input(
+            "negative", optional=True, tooltip="What it does not show. Used where cfg is not 1, and needed there."
+        ),
+        io.Float.Input(
+            "cfg",
+            optional=True,
+            default=CFG,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            tooltip="How strongly the prompt counts. 1: as the model learned it, and half the time; the paper takes "
+            "1.5. More trusts the prompt over the measurement.",
+        ),
+    ]
+
+
+def color_input() -> io.Input:
+    return io.Boolean.Input(
+        "keep_colors",
+        optional=True,
+        default=True,
+        tooltip="Take the image's colors and brightness over wide areas from the measurement, where the VAE has "
+        "shifted them. Changes the image output only, not the latent.",
     )

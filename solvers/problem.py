@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..linalg.dot import dot
-from ..operators import Operator
+from ..operators import LinearOperator, Operator
 
 MIN_NOISE_STD = 1e-3
 """Smallest noise std that solvers work with, in model units: below the rounding of an 8-bit picture (0.0023)."""
@@ -66,9 +66,21 @@ class Problem:
         object.__setattr__(self, "noise_std", max(self.noise_std, MIN_NOISE_STD))
 
     @property
+    def in_pixels(self) -> bool:
+        """Whether D is the identity."""
+        return self.decoder is identity
+
+    @property
     def linear(self) -> bool:
         """Whether x -> A(D(x)) is linear, so that closed forms hold."""
-        return self.operator.linear and self.decoder is identity
+        return self.operator.linear and self.in_pixels
+
+    @property
+    def linear_operator(self) -> LinearOperator:
+        """A, where it has a transpose. Raises ValueError elsewhere."""
+        if not isinstance(self.operator, LinearOperator):
+            raise ValueError("The degradation is not linear: choose a method that needs no transpose of it.")
+        return self.operator
 
     def residual(self, x: Tensor) -> Tensor:
         """y - A(D(x)), zero where nothing was measured. [B, c, h, w]. Differentiable."""
@@ -76,7 +88,7 @@ class Problem:
 
     def solve(self, v: Tensor, variance: float | Tensor) -> Tensor:
         """(s^2 I + variance A A^T)^-1 v for a linear A, to SOLVE_TOLERANCE. variance: a number or [B, 1, 1, 1]."""
-        return self.operator.solve(v, self.noise_std**2, variance, SOLVE_TOLERANCE)
+        return self.linear_operator.solve(v, self.noise_std**2, variance, SOLVE_TOLERANCE)
 
     def relative_residual(self, x: Tensor) -> Tensor:
         """Root mean square residual over the noise std, per image [B]: near 1 where x explains y."""

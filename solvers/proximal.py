@@ -11,7 +11,7 @@ from ..linalg.dot import dot
 from ..linalg.gmres import gmres
 from ..linalg.lbfgs import lbfgs
 from ..linalg.stationary import Stationary
-from .problem import Problem, identity
+from .problem import Problem
 
 DESCENT_EVALUATIONS = 30
 DECODER_EVALUATIONS = 6
@@ -31,7 +31,7 @@ def proximal(problem: Problem, center: Tensor, variance: float | Tensor, start: 
     """
     if problem.linear:
         weights = problem.solve(problem.residual(center), variance)
-        return center + variance * problem.operator.adjoint(weights)
+        return center + variance * problem.linear_operator.adjoint(weights)
     root = torch.as_tensor(variance).sqrt().to(center)
     first = torch.zeros_like(center) if start is None else (start - center) / root
     return _whitened_descent(problem, center, lambda u: root * u, variance, first)
@@ -46,7 +46,7 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
     """
     if not problem.linear:
         return _whitened_descent(problem, center, covariance.root, covariance.variance, torch.zeros_like(center))
-    operator, noise_variance = problem.operator, problem.noise_std**2
+    operator, noise_variance = problem.linear_operator, problem.noise_std**2
     if operator.cosine_gain is not None:
         gain, basis = operator.cosine_gain, covariance.basis
         shrink = covariance.power * gain / (noise_variance + gain**2 * covariance.power)
@@ -83,7 +83,7 @@ def _whitened_descent(
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), gradient
 
-    evaluations = DESCENT_EVALUATIONS if problem.decoder is identity else DECODER_EVALUATIONS
+    evaluations = DESCENT_EVALUATIONS if problem.in_pixels else DECODER_EVALUATIONS
     first_step = 1 / (1 + torch.as_tensor(variance) / noise_variance)
     u = lbfgs(evaluate, start, first_step.to(center), evaluations, DESCENT_TOLERANCE)
     return center + root(u)

@@ -64,7 +64,7 @@ def mean_tracking(problem: Problem, denoise, start: Tensor, steps: int) -> Tenso
     x, guidance = start, Proximal()
     sigmas = log_sigmas(1.0, 0.05, steps)
     for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
-        denoised = guidance(problem, denoise, x, sigma, following).denoised
+        denoised = guidance(problem, denoise)(x, sigma, following).denoised
         x = denoised + (x - denoised) * following / sigma
     return x
 

@@ -4,7 +4,7 @@ from .dcdp import DCDP
 from .ddnm import DDNM
 from .dmps import DMPS
 from .dps import DPS
-from .guidance import Guidance, GuidanceWithHistory, Guided, begin
+from .guidance import Guidance, Guided, GuidedDenoiser
 from .latent_dps import LatentDPS
 from .ldir import LDIR
 from .mmps import MMPS
@@ -21,10 +21,9 @@ __all__ = [
     "MMPS",
     "PSLD",
     "Guidance",
-    "GuidanceWithHistory",
     "Guided",
+    "GuidedDenoiser",
     "LatentDPS",
     "PiGDM",
     "Proximal",
-    "begin",
 ]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..problem import Denoiser, Problem, per_image
-from .guidance import Guided
+from .guidance import Guided, GuidedDenoiser
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,14 @@ class DCDP:
 
     differentiates: ClassVar[bool] = False
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        z = denoise(x, per_image(sigma, x)).detach().clone().requires_grad_()
-        optimizer = torch.optim.Adam([z], lr=self.scale)
-        for _ in range(self.steps):
-            with torch.enable_grad():
-                (z.grad,) = torch.autograd.grad(problem.residual(z).square().sum(), z)
-            optimizer.step()
-        return Guided(z.detach())
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            z = denoise(x, per_image(sigma, x)).detach().clone().requires_grad_()
+            optimizer = torch.optim.Adam([z], lr=self.scale)
+            for _ in range(self.steps):
+                with torch.enable_grad():
+                    (z.grad,) = torch.autograd.grad(problem.residual(z).square().sum(), z)
+                optimizer.step()
+            return Guided(z.detach())
+
+        return guided

@@ -16,27 +16,29 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..problem import Denoiser, Problem, identity, per_image
-from .guidance import Guided
-from .linear import require_linear_operator
+from ..problem import Denoiser, Problem, per_image
+from .guidance import Guided, GuidedDenoiser
+from .linear import require_linear_in_pixels
 
 
 @dataclass(frozen=True)
 class DDNM:
     differentiates: ClassVar[bool] = False
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        require_linear_operator(problem, "DDNM+")
-        if problem.decoder is not identity:
-            raise ValueError("DDNM+ works on pixels: choose another guidance for a latent model.")
-        denoised = denoise(x, per_image(sigma, x))
-        weight = 1 - (next_sigma / sigma) ** 2
-        step_noise = next_sigma * math.sqrt(weight)
-        # 1 / |A| is the noise of A^+ y along the best measured direction, and of all of them where A A^T is a multiple
-        # of I.
-        brought = weight * problem.noise_std / problem.operator.norm
-        amount = min(1.0, step_noise / brought)
-        corrected = denoised + amount * problem.operator.pinv(problem.residual(denoised))
-        if step_noise == 0:
-            return Guided(corrected)
-        return Guided(corrected, math.sqrt(max(0.0, 1 - (amount * brought / step_noise) ** 2)))
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        operator = require_linear_in_pixels(problem, "DDNM+")
+
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            denoised = denoise(x, per_image(sigma, x))
+            weight = 1 - (next_sigma / sigma) ** 2
+            step_noise = next_sigma * math.sqrt(weight)
+            # 1 / |A| is the noise of A^+ y along the best measured direction, and of all of them where A A^T is a
+            # multiple of I.
+            brought = weight * problem.noise_std / operator.norm
+            amount = min(1.0, step_noise / brought)
+            corrected = denoised + amount * operator.pinv(problem.residual(denoised))
+            if step_noise == 0:
+                return Guided(corrected)
+            return Guided(corrected, math.sqrt(max(0.0, 1 - (amount * brought / step_noise) ** 2)))
+
+        return guided

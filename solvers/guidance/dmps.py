@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..problem import Denoiser, Problem, identity, per_image
-from .guidance import Guided
-from .linear import require_linear_operator
+from ..problem import Denoiser, Problem, per_image
+from .guidance import Guided, GuidedDenoiser
+from .linear import require_linear_in_pixels
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,12 @@ class DMPS:
 
     differentiates: ClassVar[bool] = False
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        require_linear_operator(problem, "DMPS")
-        if problem.decoder is not identity:
-            raise ValueError("DMPS works on pixels: choose another guidance for a latent model.")
-        weights = problem.solve(problem.residual(x), sigma**2)
-        step = self.scale * sigma**2 * problem.operator.adjoint(weights)
-        return Guided(denoise(x, per_image(sigma, x)) + step)
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        operator = require_linear_in_pixels(problem, "DMPS")
+
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            weights = problem.solve(problem.residual(x), sigma**2)
+            step = self.scale * sigma**2 * operator.adjoint(weights)
+            return Guided(denoise(x, per_image(sigma, x)) + step)
+
+        return guided

@@ -20,7 +20,7 @@ from torch import Tensor
 from ...linalg.dot import norm
 from ..problem import Denoiser, Problem
 from ..schedules import alpha_bar
-from .guidance import Guided, denoise_with_graph
+from .guidance import Guided, GuidedDenoiser, denoise_with_graph
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,19 @@ class DPS:
 
     differentiates: ClassVar[bool] = True
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        leaf, denoised = denoise_with_graph(denoise, x, sigma)
-        with torch.enable_grad():
-            residual = problem.residual(denoised)
-            (gradient,) = torch.autograd.grad(residual.square().sum() / 2, leaf)
-        if self.scale is None:
-            return Guided(denoised.detach() - (sigma / problem.noise_std) ** 2 * gradient)
-        length = norm(residual.detach()).clamp_min(torch.finfo(x.dtype).tiny)
-        step = self.scale / math.sqrt(alpha_bar(sigma)) * gradient / length
-        return Guided(moved(denoised.detach(), step, sigma, next_sigma))
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            leaf, denoised = denoise_with_graph(denoise, x, sigma)
+            with torch.enable_grad():
+                residual = problem.residual(denoised)
+                (gradient,) = torch.autograd.grad(residual.square().sum() / 2, leaf)
+            if self.scale is None:
+                return Guided(denoised.detach() - (sigma / problem.noise_std) ** 2 * gradient)
+            length = norm(residual.detach()).clamp_min(torch.finfo(x.dtype).tiny)
+            step = self.scale / math.sqrt(alpha_bar(sigma)) * gradient / length
+            return Guided(moved(denoised.detach(), step, sigma, next_sigma))
+
+        return guided
 
 
 def moved(denoised: Tensor, step: Tensor, sigma: float, next_sigma: float) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,32 +19,24 @@ class Guided(NamedTuple):
     noise_scale: float = 1.0
 
 
+GuidedDenoiser = Callable[[Tensor, float, float], Guided]
+"""guided(x, sigma, next_sigma), of x = x0 + sigma * eps [B, C, H, W]; the coming step leads to next_sigma, below sigma.
+
+It serves one run of a sampler, and may remember the steps before.
+"""
+
+
 class Guidance(Protocol):
-    """x = x0 + sigma * eps [B, C, H, W]; next_sigma: where the coming step leads, below sigma.
+    """The settings of a guidance term, which any number of runs may share.
 
-    differentiates: whether it backpropagates through the denoiser.
+    differentiates: whether it backpropagates through the denoiser. Called, it raises ValueError for a problem that it
+    cannot solve, before any step.
     """
 
-    differentiates: ClassVar[bool]
+    @property
+    def differentiates(self) -> bool: ...
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided: ...
-
-
-@runtime_checkable
-class GuidanceWithHistory(Protocol):
-    """The settings of a guidance term that remembers earlier steps, shared as they are between runs.
-
-    begin: the term for one run, its history empty. Whoever runs a sampler calls `begin`, once for every run.
-    """
-
-    differentiates: ClassVar[bool]
-
-    def begin(self) -> Guidance: ...
-
-
-def begin(guidance: Guidance | GuidanceWithHistory) -> Guidance:
-    """The term for one run."""
-    return guidance.begin() if isinstance(guidance, GuidanceWithHistory) else guidance
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser: ...
 
 
 def denoise_with_graph(denoise: Denoiser, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:

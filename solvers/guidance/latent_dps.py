@@ -20,7 +20,7 @@ from ...linalg.dot import norm
 from ..problem import Denoiser, Problem
 from ..schedules import alpha_bar
 from .dps import moved
-from .guidance import Guided, denoise_with_graph
+from .guidance import Guided, GuidedDenoiser, denoise_with_graph
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,13 @@ class LatentDPS:
 
     differentiates: ClassVar[bool] = True
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        denoised, gradient = data_gradient(problem, denoise, x, sigma, self.stable)
-        step = self.scale * alpha_bar(sigma) * gradient
-        return Guided(moved(denoised, step, sigma, next_sigma))
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            denoised, gradient = data_gradient(problem, denoise, x, sigma, self.stable)
+            step = self.scale * alpha_bar(sigma) * gradient
+            return Guided(moved(denoised, step, sigma, next_sigma))
+
+        return guided
 
 
 def data_gradient(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, stable: bool) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..problem import Denoiser, Problem
 from ..schedules import alpha_bar
 from .dps import moved
-from .guidance import Guidance, Guided
+from .guidance import Guided, GuidedDenoiser
 from .latent_dps import data_gradient
 
 
@@ -36,22 +36,16 @@ class LDIR:
 
     differentiates: ClassVar[bool] = True
 
-    def begin(self) -> Guidance:
-        return _Run(self)
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        moment: Tensor | float = 0.0
+        weight = 0.0  # 1 - momentum^k, what the weights in `moment` sum to
 
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            nonlocal moment, weight
+            denoised, gradient = data_gradient(problem, denoise, x, sigma, self.stable)
+            moment = self.momentum * moment + (1 - self.momentum) * gradient
+            weight = 1 - self.momentum * (1 - weight)
+            step = self.scale * alpha_bar(sigma) * moment / weight
+            return Guided(moved(denoised, step, sigma, next_sigma))
 
-class _Run:
-    differentiates: ClassVar[bool] = True
-
-    def __init__(self, settings: LDIR):
-        self.settings = settings
-        self.moment: Tensor | float = 0.0
-        self.weight = 0.0  # 1 - momentum^k, what the weights in `moment` sum to
-
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        settings = self.settings
-        denoised, gradient = data_gradient(problem, denoise, x, sigma, settings.stable)
-        self.moment = settings.momentum * self.moment + (1 - settings.momentum) * gradient
-        self.weight = 1 - settings.momentum * (1 - self.weight)
-        step = settings.scale * alpha_bar(sigma) * self.moment / self.weight
-        return Guided(moved(denoised, step, sigma, next_sigma))
+        return guided

@@ -21,7 +21,7 @@ from ...linalg.dot import norm
 from ...linalg.gmres import gmres
 from ..denoising_covariance import denoising_covariance
 from ..problem import Denoiser, Problem
-from .guidance import Guided, denoise_with_graph
+from .guidance import Guided, GuidedDenoiser, denoise_with_graph
 
 DIFFERENCE = 1e-2  # of the image's norm; networks' kernels seldom know forward derivatives, so these are differences
 
@@ -35,35 +35,37 @@ class MMPS:
 
     differentiates: ClassVar[bool] = True
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        leaf, denoised = denoise_with_graph(denoise, x, sigma)
-        center = denoised.detach()
-
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
         def measure(z: Tensor) -> Tensor:
             return problem.operator.keep(problem.operator(problem.decoder(z)))
 
-        with torch.enable_grad():
-            measured = measure(denoised)
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            leaf, denoised = denoise_with_graph(denoise, x, sigma)
+            center = denoised.detach()
+            with torch.enable_grad():
+                measured = measure(denoised)
 
-        def covariance(weights: Tensor) -> Tensor:
-            """Cov[x0 | x] A^T weights."""
-            (gradient,) = torch.autograd.grad(measured, leaf, weights, retain_graph=True)
-            return sigma**2 * gradient
+            def covariance(weights: Tensor) -> Tensor:
+                """Cov[x0 | x] A^T weights."""
+                (gradient,) = torch.autograd.grad(measured, leaf, weights, retain_graph=True)
+                return sigma**2 * gradient
 
-        def push(v: Tensor) -> Tensor:
-            if problem.linear:
-                return measure(v)
-            reach = DIFFERENCE * norm(center) / norm(v).clamp_min(torch.finfo(v.dtype).tiny)
-            return (measure(center + reach * v) - measure(center - reach * v)) / (2 * reach)
+            def push(v: Tensor) -> Tensor:
+                if problem.linear:
+                    return measure(v)
+                reach = DIFFERENCE * norm(center) / norm(v).clamp_min(torch.finfo(v.dtype).tiny)
+                return (measure(center + reach * v) - measure(center - reach * v)) / (2 * reach)
 
-        def precondition(u: Tensor) -> Tensor:
-            # The inverse for a covariance that is a multiple of I: a good one, and it costs no Jacobian product.
-            return problem.solve(u, variance) if problem.linear else u
+            def precondition(u: Tensor) -> Tensor:
+                # The inverse for a covariance that is a multiple of I: a good one, and it costs no Jacobian product.
+                return problem.solve(u, variance) if problem.linear else u
 
-        def normal(u: Tensor) -> Tensor:
-            w = precondition(u)
-            return problem.noise_std**2 * w + push(covariance(w))
+            def normal(u: Tensor) -> Tensor:
+                w = precondition(u)
+                return problem.noise_std**2 * w + push(covariance(w))
 
-        variance = denoising_covariance(x, center, sigma).variance
-        u, _ = gmres(normal, problem.residual(center), self.tolerance, self.products)
-        return Guided(center + covariance(precondition(u)))
+            variance = denoising_covariance(x, center, sigma).variance
+            u, _ = gmres(normal, problem.residual(center), self.tolerance, self.products)
+            return Guided(center + covariance(precondition(u)))
+
+        return guided

@@ -11,17 +11,21 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..problem import Denoiser, Problem
-from .guidance import Guided, denoise_with_graph
-from .linear import require_linear_operator, whitened_pullback
+from .guidance import Guided, GuidedDenoiser, denoise_with_graph
+from .linear import require_linear, whitened_pullback
 
 
 @dataclass(frozen=True)
 class PiGDM:
     differentiates: ClassVar[bool] = True
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        require_linear_operator(problem, "PiGDM")
-        leaf, denoised = denoise_with_graph(denoise, x, sigma)
-        weights = problem.solve(problem.residual(denoised.detach()), sigma**2 / (1 + sigma**2))
-        gradient = whitened_pullback(problem, leaf, denoised, weights)
-        return Guided(denoised.detach() + sigma**2 * gradient)
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        require_linear(problem, "PiGDM")
+
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            leaf, denoised = denoise_with_graph(denoise, x, sigma)
+            weights = problem.solve(problem.residual(denoised.detach()), sigma**2 / (1 + sigma**2))
+            gradient = whitened_pullback(problem, leaf, denoised, weights)
+            return Guided(denoised.detach() + sigma**2 * gradient)
+
+        return guided

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..denoising_covariance import denoising_covariance
 from ..problem import Denoiser, Problem, per_image
 from ..proximal import proximal, stationary_proximal
-from .guidance import Guided
+from .guidance import Guided, GuidedDenoiser
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,11 @@ class Proximal:
 
     differentiates: ClassVar[bool] = False
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        denoised = denoise(x, per_image(sigma, x))
-        if self.prior_variance is None:
-            return Guided(stationary_proximal(problem, denoised, denoising_covariance(x, denoised, sigma)))
-        return Guided(proximal(problem, denoised, 1 / (1 / sigma**2 + 1 / self.prior_variance)))
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            denoised = denoise(x, per_image(sigma, x))
+            if self.prior_variance is None:
+                return Guided(stationary_proximal(problem, denoised, denoising_covariance(x, denoised, sigma)))
+            return Guided(proximal(problem, denoised, 1 / (1 / sigma**2 + 1 / self.prior_variance)))
+
+        return guided

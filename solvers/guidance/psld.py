@@ -19,9 +19,9 @@ from torch import Tensor
 from ..problem import Denoiser, Problem
 from ..schedules import alpha_bar
 from .dps import moved
-from .guidance import Guided, denoise_with_graph
+from .guidance import Guided, GuidedDenoiser, denoise_with_graph
 from .latent_dps import distance
-from .linear import require_linear_operator
+from .linear import require_linear
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,22 @@ class PSLD:
 
     differentiates: ClassVar[bool] = True
 
-    def __call__(self, problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        require_linear_operator(problem, "PSLD")
-        if problem.encoder is None:
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        operator = require_linear(problem, "PSLD")
+        encoder = problem.encoder
+        if encoder is None:
             raise ValueError("PSLD needs an encoder beside the decoder: choose another guidance for this model.")
-        operator = problem.operator
-        leaf, denoised = denoise_with_graph(denoise, x, sigma)
-        with torch.enable_grad():
-            image = problem.decoder(denoised)
-            residual = operator.keep(problem.measurement - operator(image))
-            glued = image + operator.adjoint(residual) / operator.norm**2
-            loss = distance(residual, self.stable)
-            loss = loss + self.gluing * distance(denoised - problem.encoder(glued), self.stable)
-            (gradient,) = torch.autograd.grad(loss, leaf)
-        step = self.scale * math.sqrt(alpha_bar(sigma)) * gradient
-        return Guided(moved(denoised.detach(), step, sigma, next_sigma))
+
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            leaf, denoised = denoise_with_graph(denoise, x, sigma)
+            with torch.enable_grad():
+                image = problem.decoder(denoised)
+                residual = operator.keep(problem.measurement - operator(image))
+                glued = image + operator.adjoint(residual) / operator.norm**2
+                loss = distance(residual, self.stable)
+                loss = loss + self.gluing * distance(denoised - encoder(glued), self.stable)
+                (gradient,) = torch.autograd.grad(loss, leaf)
+            step = self.scale * math.sqrt(alpha_bar(sigma)) * gradient
+            return Guided(moved(denoised.detach(), step, sigma, next_sigma))
+
+        return guided

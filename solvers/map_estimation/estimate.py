@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from dataclasses import Field
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -21,7 +22,15 @@ class Estimate(NamedTuple):
 
 
 class Method(Protocol):
-    """start: [B, C, H, W], where the iteration begins; noise: used by methods that draw."""
+    """The settings of a method, a frozen dataclass. steps: at most so many denoiser calls.
+
+    start: [B, C, H, W], where the iteration begins; noise: used by methods that draw.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def steps(self) -> int: ...
 
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback

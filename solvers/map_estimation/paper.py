@@ -28,8 +28,6 @@ class Paper:
 
         w* = 2 s^2 / sqrt(ab (1 - ab))         (Theorem 3.3 with r^2 = 1 - ab)
 
-    low_variance: use eps_theta - eps, which has the same mean, in place of eps_theta: the steadier of the two only in
-        directions where the prior's variance is below sigma^2, so that the denoiser removes eps.
     stable: the data term is |y - A(D(x))| instead of its square.
     """
 
@@ -38,7 +36,6 @@ class Paper:
     weight: float | None = None
     learning_rate: float = 0.5
     final_learning_rate: float = 1e-5
-    low_variance: bool = False
     stable: bool = False
 
     def __call__(
@@ -54,11 +51,8 @@ class Paper:
         previous = start
         for i in range(self.steps):
             with torch.no_grad():
-                eps = noise.like(x)
-                noisy = x + self.sigma * eps
+                noisy = x + self.sigma * noise.like(x)
                 direction = (noisy - denoise(noisy, per_image(self.sigma, x))) / self.sigma
-                if self.low_variance:
-                    direction = direction - eps
                 previous = x.clone()
             with torch.enable_grad():
                 fit = problem.residual(x).square().flatten(1).sum(1)

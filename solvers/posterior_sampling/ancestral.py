@@ -7,23 +7,23 @@ reads x' = kept x + (1 - kept) x0h + sigma' sqrt(1 - kept) z, with kept = sigma'
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..guidance import Guided
+from ..guidance import GuidedDenoiser
 from ..noise import Noise
 from ..problem import Callback
 
 
 def ancestral(
-    guided: Callable[[Tensor, float, float], Guided],
+    guided: GuidedDenoiser,
     x: Tensor,
     sigmas: Sequence[float],
     noise: Noise,
     callback: Callback,
 ) -> Tensor:
-    """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0. guided(x, sigma, next_sigma)."""
+    """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0."""
     total = len(sigmas) - 1
     for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
         denoised, noise_scale = guided(x, sigma, next_sigma)

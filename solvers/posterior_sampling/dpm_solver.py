@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..guidance import Guided
+from ..guidance import GuidedDenoiser
 from ..noise import Noise
 from ..problem import Callback
 
 
 def dpm_solver(
-    guided: Callable[[Tensor, float, float], Guided],
+    guided: GuidedDenoiser,
     x: Tensor,
     sigmas: Sequence[float],
     noise: Noise,
     callback: Callback,
 ) -> Tensor:
-    """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0. guided(x, sigma, next_sigma)."""
+    """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0."""
     previous: Tensor | None = None
     previous_log_step = 0.0
     total = len(sigmas) - 1

@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from ..guidance import Guidance, GuidanceWithHistory, Guided, begin
+from ..guidance import Guidance, GuidedDenoiser
 from ..noise import Noise
 from ..problem import Callback, Denoiser, Problem
 
-Sampler = Callable[[Callable[[Tensor, float, float], Guided], Tensor, Sequence[float], Noise, Callback], Tensor]
+Sampler = Callable[[GuidedDenoiser, Tensor, Sequence[float], Noise, Callback], Tensor]
+"""sampler(guided, x, sigmas, noise, callback) goes from x = x0 + sigmas[0] * eps to x0, along sigmas that fall to 0."""
 
 
 def renoised_posterior_sampling(
     problem: Problem,
     denoise: Denoiser,
-    guidance: Guidance | GuidanceWithHistory,
+    guidance: Guidance,
     sampler: Sampler,
     estimate: Tensor,
     sigmas: Sequence[float],
@@ -31,9 +32,4 @@ def renoised_posterior_sampling(
     if sigmas[0] == 0:
         return estimate
     x = estimate + sigmas[0] * noise.like(estimate)
-    term = begin(guidance)
-
-    def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        return term(problem, denoise, x, sigma, next_sigma)
-
-    return sampler(guided, x, sigmas, noise, callback)
+    return sampler(guidance(problem, denoise), x, sigmas, noise, callback)

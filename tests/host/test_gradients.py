@@ -10,7 +10,7 @@ from labs.gaussian import PowerLawPrior
 from labs.host_models import analytic_model
 
 from maprps.host.gradients import differentiable, ordinary_conditioning
-from maprps.host.run import run_solver
+from maprps.host.run import Workload, run_solver
 
 SHAPE = (1, 3, 8, 8)
 
@@ -50,12 +50,12 @@ def gradient(model):
     """Of the sum of x0; and the network that computed it."""
 
     def solve(denoise, callback):
-        solve.network = denoise.guider.inner_model.diffusion_model
         with torch.enable_grad():
             x = torch.ones(SHAPE, requires_grad=True)
-            return torch.autograd.grad(denoise(x, torch.ones(1)).sum(), x)[0]
+            (result,) = torch.autograd.grad(denoise(x, torch.ones(1)).sum(), x)
+        return result, denoise.guider.inner_model.diffusion_model
 
-    return run_solver(model, solve, SHAPE, seed=0, gradients=True), solve.network
+    return run_solver(Workload(model, SHAPE, gradients=True), solve, seed=0)
 
 
 def test_weights_that_may_be_evicted_are_loaded_otherwise(model):

@@ -11,9 +11,9 @@ from labs.host_vaes import linear_vae, pixel_space_vae
 
 from maprps.host.checkpointing import checkpointed
 from maprps.host.custom_sampling import PosteriorGuider, PosteriorSampler
-from maprps.host.latent import LatentRestoration, estimate_latent_map, sample_latent_posterior
+from maprps.host.images import measured_problem
 from maprps.host.match import keep_known, match_colors
-from maprps.host.pixel import Restoration, estimate_map, sample_posterior
+from maprps.host.restoration import Restoration, estimate_map, sample_posterior
 from maprps.host.schedule import few_step_sigmas
 from maprps.host.vae import HostVAE
 from maprps.operators.blur import GaussianBlur
@@ -68,7 +68,7 @@ def measured(degradation, vae, prior, noise_std=0.05, count=1, seed=0):
 
 def exact_map(restoration, prior):
     """The MAP estimate and tr Sigma, each channel on its own, by dense algebra in float64."""
-    problem = restoration.problem("cpu")
+    problem = restoration.problem()
     count = LATENT**2
     basis = torch.eye(count).view(-1, 1, LATENT, LATENT).expand(-1, 3, -1, -1)
     zero = problem.operator.keep(problem.operator(problem.decoder(torch.zeros_like(basis[:1]))))
@@ -84,8 +84,8 @@ def exact_map(restoration, prior):
 @pytest.mark.parametrize("degradation", [SuperResolution(2, "box"), GaussianBlur(9, 1.5, "circular")])
 def test_estimate_is_the_closed_form_map(prior, vae, parametrization, degradation):
     y = measured(degradation, vae, prior)
-    restoration = LatentRestoration(analytic_model(prior, parametrization), vae, degradation, y, 0.05, 0)
-    restored, report = estimate_latent_map(restoration, Annealed(discrepancy=1.05))
+    restoration = Restoration(analytic_model(prior, parametrization), degradation, y, 0.05, 0, vae)
+    restored, report = estimate_map(restoration, Annealed(discrepancy=1.05))
     expected, variance = exact_map(restoration, prior)
     assert (restored.latents - expected).square().sum() <= 0.01 * variance
     assert torch.allclose(restored.image, image_of(vae, restored.latents), atol=1e-5)
@@ -98,37 +98,37 @@ def test_pixel_space_agrees_with_the_pixel_nodes():
     y, degradation = torch.rand(1, 8, 8, 3, generator=torch.Generator().manual_seed(0)), SuperResolution(2)
     pixel, latent = (
         Restoration(model, degradation, y, 0.05, 3),
-        LatentRestoration(model, pixel_space_vae(), degradation, y, 0.05, 3),
+        Restoration(model, degradation, y, 0.05, 3, pixel_space_vae()),
     )
-    image, _ = estimate_map(pixel, Annealed())
-    restored, _ = estimate_latent_map(latent, Annealed())
+    (_, image), _ = estimate_map(pixel, Annealed())
+    restored, _ = estimate_map(latent, Annealed())
     assert torch.equal(image, restored.image)
     sigmas = few_step_sigmas(model, 0.2, 6)
     sample = sample_posterior(pixel, image, sigmas, Proximal(), dpm_solver)
-    again = sample_latent_posterior(latent, restored.latents, sigmas, Proximal(), dpm_solver)
-    assert torch.allclose(sample, again.image, atol=1e-5)
+    again = sample_posterior(latent, restored.latents, sigmas, Proximal(), dpm_solver)
+    assert torch.allclose(sample.image, again.image, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TERMS)
 def test_every_guidance_brings_samples_nearer_to_the_measurement(prior, vae, name):
     model, degradation = analytic_model(prior), GaussianBlur(5, 1.0)
     y = measured(degradation, vae, prior)
-    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    restoration = Restoration(model, degradation, y, 0.05, 0, vae)
     start = torch.zeros(1, 3, LATENT, LATENT)
     sigmas = few_step_sigmas(model, 1.0, 24)
-    problem = restoration.problem("cpu")
-    guided = sample_latent_posterior(restoration, start, sigmas, TERMS[name], dpm_solver)
-    free = sample_latent_posterior(restoration, start, sigmas, LatentDPS(0.0), dpm_solver)
+    problem = restoration.problem()
+    guided = sample_posterior(restoration, start, sigmas, TERMS[name], dpm_solver)
+    free = sample_posterior(restoration, start, sigmas, LatentDPS(0.0), dpm_solver)
     assert problem.relative_residual(guided.latents) < 0.7 * problem.relative_residual(free.latents)
 
 
 def test_samples_have_the_posteriors_mean_and_variance(prior, vae):
     model, degradation, noise_std = analytic_model(prior), SuperResolution(2, "box"), 0.3
     y = measured(degradation, vae, prior, noise_std)
-    restoration = LatentRestoration(model, vae, degradation, y, noise_std, 0)
+    restoration = Restoration(model, degradation, y, noise_std, 0, vae)
     expected, variance = exact_map(restoration, prior)
     sigmas = few_step_sigmas(model, 1.0, 16)
-    restored = sample_latent_posterior(restoration, expected.float(), sigmas, Proximal(), dpm_solver, samples=200)
+    restored = sample_posterior(restoration, expected.float(), sigmas, Proximal(), dpm_solver, samples=200)
     assert (restored.latents.double().mean(0) - expected).square().sum() <= 0.02 * variance
     assert float(restored.latents.var(0).sum()) == pytest.approx(float(variance), rel=0.06)
 
@@ -139,9 +139,9 @@ def test_an_image_alone_equals_itself_in_a_batch(prior, vae):
     sigmas = few_step_sigmas(model, 0.5, 6)
 
     def run(y):
-        restoration = LatentRestoration(model, vae, degradation, y, 0.05, 5)
-        estimate, _ = estimate_latent_map(restoration, Annealed())
-        sample = sample_latent_posterior(restoration, estimate.latents, sigmas, Proximal(), dpm_solver)
+        restoration = Restoration(model, degradation, y, 0.05, 5, vae)
+        estimate, _ = estimate_map(restoration, Annealed())
+        sample = sample_posterior(restoration, estimate.latents, sigmas, Proximal(), dpm_solver)
         return torch.cat([estimate.latents, sample.latents], dim=1)
 
     together = run(y)
@@ -152,8 +152,8 @@ def test_an_image_alone_equals_itself_in_a_batch(prior, vae):
 def test_the_papers_optimizer_descends_through_the_decoder(prior, vae):
     model, degradation = analytic_model(prior), GaussianBlur(5, 1.0)
     y = measured(degradation, vae, prior)
-    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
-    restored, _ = estimate_latent_map(restoration, Paper(steps=300, learning_rate=0.1))
+    restoration = Restoration(model, degradation, y, 0.05, 0, vae)
+    restored, _ = estimate_map(restoration, Paper(steps=300, learning_rate=0.1))
     expected, _ = exact_map(restoration, prior)
     assert (restored.latents - expected).norm() <= 0.05 * expected.norm()
 
@@ -161,8 +161,8 @@ def test_the_papers_optimizer_descends_through_the_decoder(prior, vae):
 def test_nonlinear_degradations(prior, vae):
     model, degradation = analytic_model(prior), HDR(2.0)
     y = measured(degradation, vae, prior)
-    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
-    restored, report = estimate_latent_map(restoration, Annealed(discrepancy=1.05))
+    restoration = Restoration(model, degradation, y, 0.05, 0, vae)
+    restored, report = estimate_map(restoration, Annealed(discrepancy=1.05))
     assert 0.8 < float(report.residual) < 1.05
     assert torch.isfinite(restored.image).all()
 
@@ -232,7 +232,7 @@ def test_our_sampler_and_our_guider_in_the_hosts_custom_sampling(prior, vae, par
     """Both ways draw from the posterior, whose samples lie tr Sigma around the MAP; the prior's lie far from it."""
     model, degradation, noise_std = analytic_model(prior, parametrization), SuperResolution(2, "box"), 0.3
     y = measured(degradation, vae, prior, noise_std)
-    restoration = LatentRestoration(model, vae, degradation, y, noise_std, 0)
+    restoration = Restoration(model, degradation, y, noise_std, 0, vae)
     expected, variance = exact_map(restoration, prior)
     start = torch.zeros(64, 3, LATENT, LATENT)
     # Without the first: at the first instant of a flow, the exact network of the test divides by zero.
@@ -255,18 +255,18 @@ def test_our_sampler_and_our_guider_in_the_hosts_custom_sampling(prior, vae, par
 def test_gradient_guidance_in_the_hosts_custom_sampling(prior, vae):
     model, degradation = analytic_model(prior), SuperResolution(2, "box")
     y = measured(degradation, vae, prior)
-    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    restoration = Restoration(model, degradation, y, 0.05, 0, vae)
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "karras", 16)
     z = sampled(
         PosteriorGuider(restoration, MMPS()), comfy.samplers.sampler_object("euler"), sigmas, torch.zeros(2, 3, 8, 8)
     )
-    assert (restoration.problem("cpu").relative_residual(z[:1]) < 1.5).all()
+    assert (restoration.problem().relative_residual(z[:1]) < 1.5).all()
 
 
 def test_our_sampler_starts_from_the_estimate(prior, vae):
     model, degradation = analytic_model(prior), SuperResolution(2, "box")
     y = measured(degradation, vae, prior)
-    restoration = LatentRestoration(model, vae, degradation, y, 0.05, 0)
+    restoration = Restoration(model, degradation, y, 0.05, 0, vae)
     expected, variance = exact_map(restoration, prior)
     plain = comfy.samplers.CFGGuider(model)
     plain.set_conds([[None, {}]], [[None, {}]])
@@ -286,7 +286,7 @@ def test_colors_come_back():
         y = operator(truth.movedim(-1, 1))
         y = operator.keep(y + 0.02 * torch.randn(y.shape, generator=generator)).movedim(1, -1)
         shift = 0.1 * torch.linspace(-1, 1, 80)[:, None] * torch.tensor([1.0, -0.5, 0.3])
-        matched = match_colors(truth + shift, degradation, y, 0.02)
+        matched = match_colors(truth + shift, measured_problem(operator, y, 0.02))
         assert (matched - truth).square().mean().sqrt() < 0.2 * shift.square().mean().sqrt()
 
 
@@ -307,13 +307,13 @@ def test_known_pixels_come_back():
 def test_errors_name_what_to_change(prior, vae):
     model, y = analytic_model(prior), torch.rand(1, 16, 16, 3)
     with pytest.raises(ValueError, match="VAE that belongs to the model"):
-        LatentRestoration(analytic_model(prior, channels=4), vae, SuperResolution(2), y, 0.05, 0)
-    restoration = LatentRestoration(model, vae, SuperResolution(2), y, 0.05, 0, cfg=2.0)
+        Restoration(analytic_model(prior, channels=4), SuperResolution(2), y, 0.05, 0, vae)
+    restoration = Restoration(model, SuperResolution(2), y, 0.05, 0, vae, cfg=2.0)
     with pytest.raises(ValueError, match="negative"):
-        estimate_latent_map(restoration, Annealed())
-    restoration = LatentRestoration(model, vae, SuperResolution(2), y, 0.05, 0)
+        estimate_map(restoration, Annealed())
+    restoration = Restoration(model, SuperResolution(2), y, 0.05, 0, vae)
     with pytest.raises(ValueError, match="estimate made from this measurement"):
-        sample_latent_posterior(restoration, torch.zeros(1, 3, 4, 4), [1.0, 0.0], Proximal(), dpm_solver)
+        sample_posterior(restoration, torch.zeros(1, 3, 4, 4), [1.0, 0.0], Proximal(), dpm_solver)
     vae.latent_dim = 3
     with pytest.raises(ValueError, match="video"):
-        LatentRestoration(model, vae, SuperResolution(2), y, 0.05, 0)
+        Restoration(model, SuperResolution(2), y, 0.05, 0, vae)

@@ -22,11 +22,11 @@ import nodes
 from maprps.host import run
 from maprps.host import vae as vae_module
 from maprps.host.degrade import residual_in_noise
-from maprps.host.latent import LatentRestoration
-from maprps.host.run import run_solver
+from maprps.host.restoration import Restoration
+from maprps.host.run import Conditioning, Workload, run_solver
 from maprps.host.vae import HostVAE
-from maprps.nodes.latent_map_estimation import LatentMAPEstimation
-from maprps.nodes.latent_posterior_sampling import LatentRenoisedPosteriorSampling
+from maprps.nodes.map_estimation import LatentMAPEstimation
+from maprps.nodes.posterior_sampling import LatentRenoisedPosteriorSampling
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers import proximal
 from maprps.tools import make_random_checkpoint
@@ -118,7 +118,7 @@ def denoised(model, sigma=0.5, **conditioning):
         x = torch.randn(latent_shape(model), generator=torch.Generator().manual_seed(2)) * (1 + sigma**2) ** 0.5
         return denoise(x, torch.full((1,), sigma))
 
-    return run_solver(model, solve, latent_shape(model), seed=0, **conditioning)
+    return run_solver(Workload(model, latent_shape(model)), solve, 0, Conditioning(**conditioning))
 
 
 def gradient_error(model, sigma=0.5, step=0.02, **conditioning):
@@ -127,7 +127,6 @@ def gradient_error(model, sigma=0.5, step=0.02, **conditioning):
     Relative to what is typical of a random direction; and how much of the gradient is not that of the identity.
     """
     shape = latent_shape(model)
-    result = {}
 
     def solve(denoise, callback):
         generator = torch.Generator().manual_seed(3)
@@ -139,12 +138,10 @@ def gradient_error(model, sigma=0.5, step=0.02, **conditioning):
             (gradient,) = torch.autograd.grad((c * denoise(x, sigmas)).sum(), x)
         difference = (c * (ahead - behind)).sum() / (2 * step)
         typical = gradient.norm() * direction.norm() / gradient.numel() ** 0.5
-        result["error"] = float((difference - (gradient * direction).sum()).abs() / typical)
-        result["network"] = float((gradient - c).norm() / c.norm())
-        return ahead
+        error = (difference - (gradient * direction).sum()).abs() / typical
+        return float(error), float((gradient - c).norm() / c.norm())
 
-    run_solver(model, solve, shape, seed=0, gradients=True, **conditioning)
-    return result["error"], result["network"]
+    return run_solver(Workload(model, shape, gradients=True), solve, 0, Conditioning(**conditioning))
 
 
 def test_checkpoint_is_stable_diffusion_of_full_size(sd15):
@@ -187,7 +184,7 @@ def test_gradients_are_those_of_finite_differences(sd15, monkeypatch, case):
     positive, negative = sd15.prompts if case == "plain" else sd15.controlled
     model = sd15.model if case == "plain" else sd15.patched
     if "checkpointed" in case:
-        monkeypatch.setattr(run, "GRADIENT_MEMORY", float("inf"))
+        monkeypatch.setattr(run, "MODEL_GRAPH", float("inf"))
     error, network = gradient_error(model, positive=positive, negative=negative, cfg=3.0)
     assert error < 2e-3
     assert network > 0.1
@@ -231,9 +228,8 @@ def test_denoiser_follows_the_published_parametrization(diffusion_model, kind):
         else:
             time, sigma = level, float(sampling.sigmas[level])
             state = x / (1 + sigma**2) ** 0.5
-        result = run_solver(
-            model, lambda denoise, _, s=sigma: denoise(x, torch.full((1,), s)), x.shape, seed=0, positive=positive
-        )
+        workload, conditioning = Workload(model, tuple(x.shape)), Conditioning(positive)
+        result = run_solver(workload, lambda denoise, _, s=sigma: denoise(x, torch.full((1,), s)), 0, conditioning)
         given, timestep, output = seen[-1]
         if kind == "sd3":
             expected = state - level * output
@@ -244,7 +240,6 @@ def test_denoiser_follows_the_published_parametrization(diffusion_model, kind):
         assert (given - state).norm() <= 1e-5 * state.norm()
         assert abs(float(timestep) - time) <= 1e-3 * max(time, 1)
         assert output.std() > 0.05
-        result = model.model.process_latent_in(result)
         assert (result - expected).norm() <= 1e-5 * max(1.0, sigma) * x.norm()
         if sigma < 0.05:
             assert (result - x).norm() <= 0.1 * x.norm()
@@ -280,10 +275,10 @@ def test_gradients_through_the_vae(sd15, monkeypatch, tiled):
             (gradient,) = torch.autograd.grad(value(leaf), leaf)
         slope = (value(z + 0.02 * direction) - value(z - 0.02 * direction)) / 0.04
         found = (gradient.double() * direction).sum()
-        return ((found - slope).abs() / gradient.double().norm()).view(1, 1, 1, 1).float()
+        return float((found - slope).abs() / gradient.double().norm())
 
-    error = run_solver(sd15.model, solve, (1, *vae.latent_shape), 0, positive=sd15.prompts[0], vae=vae)
-    assert float(error) <= 5e-3
+    workload = Workload(sd15.model, (1, *vae.latent_shape), vae=vae)
+    assert run_solver(workload, solve, 0, Conditioning(sd15.prompts[0])) <= 5e-3
 
 
 def test_both_latent_nodes_with_lora_and_controlnet(sd15, monkeypatch):
@@ -296,11 +291,14 @@ def test_both_latent_nodes_with_lora_and_controlnet(sd15, monkeypatch):
     latent, image, text = LatentMAPEstimation.execute(*given, **prompts, steps=1).args
     assert latent["samples"].shape == (1, 4, 16, 16)
     assert image.shape == (1, 128, 128, 3)
-    restoration = LatentRestoration(*given, 0.05, 0, **prompts)
-    start = restoration.run(
-        lambda denoise, problem, callback: problem.encoder(problem.operator.initial_guess(problem.measurement))
-    )
-    residuals = [residual_in_noise(x, degradation, y, 0.05)[1] for x in (start.image, image)]
+    restoration = Restoration(sd15.patched, degradation, y, 0.05, 0, sd15.vae, **prompts)
+    problem = restoration.problem()
+
+    def start(denoise, callback):
+        return restoration.restored(problem.encoder(problem.operator.initial_guess(problem.measurement)))
+
+    pictures = restoration.run(start).image, image
+    residuals = [residual_in_noise(x, restoration.operator, y, 0.05)[1] for x in pictures]
     assert residuals[1] < residuals[0]
     for guidance in ("proximal", "latent DPS"):
         samples, sampled = LatentRenoisedPosteriorSampling.execute(

@@ -7,9 +7,9 @@ import torch
 from labs.gaussian import GaussianLab, PowerLawPrior
 from labs.host_models import PARAMETRIZATIONS, analytic_model
 
-from maprps.host.pixel import Restoration, estimate_map, sample_posterior
 from maprps.host.pixel_model import as_host_model
-from maprps.host.run import run_solver
+from maprps.host.restoration import Restoration, estimate_map, sample_posterior
+from maprps.host.run import Workload, run_solver
 from maprps.host.schedule import every_step_sigmas, few_step_sigmas, renoise_sigma
 from maprps.models import load_embedded
 from maprps.models.schedules import ddpm_sigmas
@@ -49,7 +49,7 @@ def test_denoiser_is_the_models(prior, parametrization):
     x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     for sigma in (0.05, 0.4, 3.0):
         sigmas = torch.full((2,), sigma)
-        denoised = run_solver(model, lambda denoise, callback, s=sigmas: denoise(x, s), x.shape, seed=0)
+        denoised = run_solver(Workload(model, tuple(x.shape)), lambda denoise, callback, s=sigmas: denoise(x, s), 0)
         expected = prior(x, sigmas)
         assert (denoised - expected).norm() <= 2e-5 * expected.norm()
 
@@ -59,7 +59,7 @@ def test_estimate_is_the_closed_form_map(prior, parametrization):
     lab = GaussianLab(prior, GaussianBlur(9, 1.5, "circular"), 0.05, count=3)
     measurement = (lab.measurement.view(1, 3, 16, 16).movedim(1, -1) + 1) / 2
     model = analytic_model(prior, parametrization)
-    image, report = estimate_map(
+    (_, image), report = estimate_map(
         restoration(model, measurement, lab.degradation), Accelerated(steps=40, tolerance=1e-6)
     )
     estimate = (image.movedim(-1, 1) * 2 - 1).view(3, 1, 16, 16)
@@ -76,10 +76,10 @@ def test_gradients_through_the_hosts_model(prior, guidance, parametrization):
     task = restoration(model, y, Inpainting.from_mask(torch.eye(16)))
     with torch.inference_mode(False):
         x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(2))
-        expected = guidance(task.problem("cpu"), prior, x, 0.6, 0.4).denoised
+        expected = guidance(task.problem(), prior)(x, 0.6, 0.4).denoised
 
-    def solve(denoise, problem, callback):
-        return guidance(problem, denoise, x, 0.6, 0.4).denoised
+    def solve(denoise, callback):
+        return guidance(task.problem(), denoise)(x, 0.6, 0.4).denoised
 
     result = task.run(solve, gradients=True)
     assert (result - expected).norm() <= 1e-4 * expected.norm()
@@ -99,9 +99,10 @@ def test_renoise_zero_is_the_estimate_bit_for_bit(prior, image):
     task = restoration(analytic_model(prior), image)
     estimate = torch.rand(1, 16, 16, 3)
     sigmas = few_step_sigmas(task.model, 0.0, 16)
-    assert torch.equal(sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver), estimate)
+    assert torch.equal(sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver).image, estimate)
     sigmas = every_step_sigmas(task.model, 0.0)
-    assert torch.equal(sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver, 2), estimate.repeat(2, 1, 1, 1))
+    twice = sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver, 2).image
+    assert torch.equal(twice, estimate.repeat(2, 1, 1, 1))
 
 
 def test_result_does_not_depend_on_the_batch(prior):
@@ -114,9 +115,10 @@ def test_result_does_not_depend_on_the_batch(prior):
         alone = restoration(model, measurements[2:3], degradation)
         results = []
         for task in (together, alone):
-            estimate, _ = estimate_map(task, Annealed(steps=4))
+            (_, estimate), _ = estimate_map(task, Annealed(steps=4))
             sigmas = few_step_sigmas(model, 0.3, 4)
-            results.append((estimate, sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver, samples=2)))
+            sample = sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver, samples=2)
+            results.append((estimate, sample.image))
         assert (results[0][0][2:3] - results[1][0]).abs().max() <= tolerance
         assert (results[0][1][4:6] - results[1][1]).abs().max() <= tolerance
         assert (results[1][1][0] - results[1][1][1]).abs().max() > 1e-3  # the two samples differ
@@ -126,7 +128,7 @@ def test_same_seed_same_image_other_seed_other_image(prior, image):
     model = analytic_model(prior)
     sigmas = few_step_sigmas(model, 0.3, 4)
     first, again, other = (
-        sample_posterior(restoration(model, image, seed=seed), image, sigmas, Proximal(), dpm_solver)
+        sample_posterior(restoration(model, image, seed=seed), image, sigmas, Proximal(), dpm_solver).image
         for seed in (2**64 - 1, 2**64 - 1, 0)
     )
     assert torch.equal(first, again)
@@ -166,7 +168,7 @@ def test_host_model_denoises_as_the_network_does():
     x = torch.randn(1, 3, 24, 16, generator=torch.Generator().manual_seed(0))
     for sigma in (0.02, 0.3, 20.0):
         denoised = run_solver(
-            model, lambda denoise, callback, s=sigma: denoise(x, torch.tensor([s])), tuple(x.shape), seed=0
+            Workload(model, tuple(x.shape)), lambda denoise, callback, s=sigma: denoise(x, torch.tensor([s])), 0
         )
         assert (denoised - pixel(x, torch.tensor([sigma]))).abs().max() <= 1e-4
 

@@ -175,7 +175,7 @@ def dense(lab, x, sigma):
 
 
 def guided(lab, x, sigma, guidance):
-    return guidance(lab.problem, lab.prior, x, sigma, sigma / 2).denoised.double().flatten(1)
+    return guidance(lab.problem, lab.prior)(x, sigma, sigma / 2).denoised.double().flatten(1)
 
 
 def test_moment_matching_is_the_posterior_mean(small):
@@ -250,7 +250,7 @@ def test_ddnm_replaces_what_was_measured_and_keeps_the_steps_noise(sigma, follow
     lab = GaussianLab(PowerLawPrior(size=8), Inpainting.from_mask(missing), S, count=2)
     x = lab.truth + sigma * torch.randn(lab.truth.shape, generator=torch.Generator().manual_seed(4))
     denoised = lab.prior(x, torch.full((2,), sigma))
-    corrected, noise_scale = DDNM()(lab.problem, lab.prior, x, sigma, following)
+    corrected, noise_scale = DDNM()(lab.problem, lab.prior)(x, sigma, following)
     w = 1 - (following / sigma) ** 2
     amount = min(1.0, following * math.sqrt(w) / (w * S))
     expected = torch.where(missing, denoised, denoised + amount * (lab.measurement - denoised))

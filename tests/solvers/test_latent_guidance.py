@@ -81,7 +81,7 @@ def lengths(stable, difference):
 
 
 def guided(task, guidance, x):
-    return guidance(task, PRIOR, x, SIGMA, NEXT).denoised.flatten(1)
+    return guidance(task, PRIOR)(x, SIGMA, NEXT).denoised.flatten(1)
 
 
 @pytest.mark.parametrize("stable", [False, True])
@@ -116,7 +116,7 @@ def test_psld_leaves_a_latent_that_explains_the_measurement():
     task, x = problem("super-resolution", encoder=encoder), state()
     denoised = PRIOR(x, torch.full((BATCH,), SIGMA, dtype=torch.float64))
     task = Problem(task.operator, task.operator(DECODER(denoised)), S, DECODER, encoder)
-    assert torch.allclose(PSLD(1.0, 1.0)(task, PRIOR, x, SIGMA, NEXT).denoised, denoised, rtol=0, atol=1e-6)
+    assert torch.allclose(PSLD(1.0, 1.0)(task, PRIOR)(x, SIGMA, NEXT).denoised, denoised, rtol=0, atol=1e-6)
 
 
 def pixel_problem(name):
@@ -126,16 +126,16 @@ def pixel_problem(name):
 
 def test_latent_dps_on_pixels_is_dps_weighted_by_alpha_bar():
     task, x, prior = pixel_problem("blur"), random(BATCH, 1, PIXELS, PIXELS, seed=4), PowerLawPrior(PIXELS)
-    latent = LatentDPS(0.3, stable=True)(task, prior, x, SIGMA, NEXT).denoised
-    pixel = DPS(0.3 * alpha_bar(SIGMA))(task, prior, x, SIGMA, NEXT).denoised
+    latent = LatentDPS(0.3, stable=True)(task, prior)(x, SIGMA, NEXT).denoised
+    pixel = DPS(0.3 * alpha_bar(SIGMA))(task, prior)(x, SIGMA, NEXT).denoised
     assert torch.allclose(latent, pixel, rtol=0, atol=1e-6)
 
 
 def test_the_two_terms_of_psld_agree_on_the_pixels_of_a_mask():
     """|x - (x + A^T (y - A x))| = |y - A x|."""
     task, x, prior = pixel_problem("inpainting"), random(BATCH, 1, PIXELS, PIXELS, seed=4), PowerLawPrior(PIXELS)
-    psld = PSLD(0.3, 0.5)(task, prior, x, SIGMA, NEXT).denoised
-    dps = LatentDPS(0.3 * 1.5)(task, prior, x, SIGMA, NEXT).denoised
+    psld = PSLD(0.3, 0.5)(task, prior)(x, SIGMA, NEXT).denoised
+    dps = LatentDPS(0.3 * 1.5)(task, prior)(x, SIGMA, NEXT).denoised
     assert torch.allclose(psld, dps, rtol=0, atol=1e-6)
 
 
@@ -211,14 +211,15 @@ def test_ldir_averages_the_gradients_of_all_steps():
     """The step at the third call, from the gradients that LatentDPS takes at the three states."""
     task, levels = problem("blur"), [1.0, 0.7, 0.5, 0.3]
     states = [random(BATCH, 1, LATENT, LATENT, seed=seed) for seed in (5, 6, 7)]
-    term, weights = LDIR(0.3, momentum=0.8).begin(), torch.tensor([0.8**2, 0.8, 1.0], dtype=torch.float64)
+    guided = LDIR(0.3, momentum=0.8)(task, PRIOR)
+    weights = torch.tensor([0.8**2, 0.8, 1.0], dtype=torch.float64)
     gradients = []
     for x, sigma, following in zip(states, levels[:-1], levels[1:], strict=True):
         advance = math.sqrt(alpha_bar(following)) * (1 - (following / sigma) ** 2)
         denoised = PRIOR(x, torch.full((BATCH,), sigma, dtype=torch.float64))
-        alone = LatentDPS(0.3)(task, PRIOR, x, sigma, following).denoised
+        alone = LatentDPS(0.3)(task, PRIOR)(x, sigma, following).denoised
         gradients.append((denoised - alone) * advance / alpha_bar(sigma))
-        result = term(task, PRIOR, x, sigma, following).denoised
+        result = guided(x, sigma, following).denoised
     mean = torch.tensordot(weights / weights.sum(), torch.stack(gradients), 1)
     assert torch.allclose(result, denoised - mean * alpha_bar(sigma) / advance, rtol=0, atol=1e-6)
 
@@ -255,7 +256,7 @@ def test_dcdp_denoises_once_and_takes_no_gradient_of_it():
         calls.append(sigma)
         return weight * PRIOR(x, sigma)
 
-    result = DCDP()(problem("blur"), denoise, state(), SIGMA, NEXT)
+    result = DCDP()(problem("blur"), denoise)(state(), SIGMA, NEXT)
     assert len(calls) == 1
     assert not result.denoised.requires_grad and result.noise_scale == 1
 
@@ -299,14 +300,13 @@ def saturating(encoder=ENCODER):
 @pytest.mark.parametrize("name", [name for name in TERMS if name != "PSLD"])
 def test_nonlinear_degradations_are_followed(name):
     task, x = saturating(), state()
-    guidance = TERMS[name].begin() if name == "LDIR" else TERMS[name]
     denoised = PRIOR(x, torch.full((BATCH,), SIGMA, dtype=torch.float64))
-    result = guidance(task, PRIOR, x, SIGMA, NEXT).denoised
+    result = TERMS[name](task, PRIOR)(x, SIGMA, NEXT).denoised
     assert (norm(task.residual(result)) < norm(task.residual(denoised))).all()
 
 
 def test_psld_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match="linear degradation"):
-        PSLD()(saturating(), PRIOR, state(), SIGMA, NEXT)
+        PSLD()(saturating(), PRIOR)(state(), SIGMA, NEXT)
     with pytest.raises(ValueError, match="encoder"):
-        PSLD()(problem("blur", encoder=None), PRIOR, state(), SIGMA, NEXT)
+        PSLD()(problem("blur", encoder=None), PRIOR)(state(), SIGMA, NEXT)

@@ -1,0 +1,189 @@
+"""The two stages of MAP-RPS and LMAP-RPS, on ComfyUI's MODEL, VAE, IMAGE and LATENT.
+
+A pixel model is a latent model whose decoder is the identity. Solvers see latents as the model does; what is passed on
+is as the VAE has them, the host's convention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.sd
+from torch import Tensor
+
+from ..operators import Degradation, Operator
+from ..solvers.guidance import Guidance
+from ..solvers.map_estimation import Estimate, Method
+from ..solvers.noise import Noise
+from ..solvers.posterior_sampling import Sampler, renoised_posterior_sampling
+from ..solvers.problem import Callback, Denoiser, Problem
+from .images import check_measurement, measured_problem, to_image, to_model_units
+from .run import Conditioning, Result, Solve, Workload, run_solver
+from .vae import HostVAE
+
+MAP_STAGE, SAMPLING_STAGE = 1, 2
+"""Keep the noise of the two stages apart for one seed."""
+
+
+class Restored(NamedTuple):
+    """latents: [B, C, h, w] as the VAE has them, of a pixel model in [-1, 1]; image: IMAGE, not clamped."""
+
+    latents: Tensor
+    image: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """What both stages are given: a measurement with its degradation, MODEL and conditioning, VAE of a latent model.
+
+    Raises ValueError, before any work, for a latent model without a VAE, a VAE that does not go with the model, a
+    measurement that does not fit, or a negative noise std.
+    """
+
+    model: comfy.model_patcher.ModelPatcher
+    degradation: Degradation
+    measurement: Tensor
+    noise_std: float
+    seed: int
+    vae: comfy.sd.VAE | None = None
+    positive: list | None = None
+    negative: list | None = None
+    cfg: float = 1.0
+
+    def __post_init__(self) -> None:
+        channels = self.model.model.latent_format.latent_channels
+        if self.vae is None and channels != 3:
+            raise ValueError(
+                f"This is a latent model (its images have {channels} channels), but this node works on pixels: load a "
+                "pixel model with 'Load Pixel Model (MAP-RPS)'."
+            )
+        check_measurement(self.measurement, self.noise_std)
+        self.problem()
+
+    def check_prompts(self) -> None:
+        """Raises ValueError for prompts that are missing."""
+        if self.positive is None and takes_text(self.model):
+            raise ValueError(
+                "This model takes text: connect a prompt (CLIP Text Encode) to 'positive'; an empty one will do."
+            )
+        if self.cfg != 1 and self.negative is None:
+            raise ValueError(
+                f"cfg is {self.cfg:g}, which compares with a negative prompt: connect one to 'negative', or set cfg to "
+                "1."
+            )
+
+    @property
+    def count(self) -> int:
+        """Number of measurements."""
+        return len(self.measurement)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return self.degradation.image_size(*self.measurement.shape[1:3])
+
+    @cached_property
+    def host_vae(self) -> HostVAE | None:
+        """None where latents are pixels."""
+        return None if self.vae is None else HostVAE(self.vae, self.model, self.image_size)
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        return (3, *self.image_size) if self.host_vae is None else self.host_vae.latent_shape
+
+    def workload(self, copies: int = 1, gradients: bool = False) -> Workload:
+        """What the host has to make room for: each measurement `copies` times."""
+        return Workload(self.model, (self.count * copies, *self.latent_shape), gradients, self.host_vae)
+
+    @cached_property
+    def operator(self) -> Operator:
+        """A of images in 0..1, on the model's device."""
+        return self.degradation.build(3, *self.image_size, self.model.load_device)
+
+    def problem(self, copies: int = 1) -> Problem:
+        """The measurement in model units, each `copies` times in a row, on the model's device."""
+        return replace(self._problem, measurement=self._problem.measurement.repeat_interleave(copies, dim=0))
+
+    @cached_property
+    def _problem(self) -> Problem:
+        problem, vae = measured_problem(self.operator, self.measurement, self.noise_std), self.host_vae
+        if vae is None or vae.is_identity:
+            return problem
+        return replace(problem, decoder=vae.decode, encoder=vae.encode)
+
+    def run(self, solve: Solve[Result], copies: int = 1, gradients: bool = False) -> Result:
+        """solve(denoise, callback) on the model's device. gradients: it differentiates through the model."""
+        self.check_prompts()
+        conditioning = Conditioning(self.positive, self.negative, self.cfg)
+        return run_solver(self.workload(copies, gradients), solve, self.seed, conditioning)
+
+    def restored(self, latents: Tensor) -> Restored:
+        """From latents as the model sees them, inside `run`."""
+        as_the_vae_has_them = self.model.model.latent_format.process_out(latents)
+        image = to_image(self._problem.decoder(latents))
+        return Restored(as_the_vae_has_them.to(comfy.model_management.intermediate_device()), image)
+
+    def start(self, estimate: Tensor) -> Tensor:
+        """A MAP estimate as the model sees it. estimate: latents as the VAE has them, or IMAGE of a pixel model.
+
+        Raises ValueError for one that was made from another measurement.
+        """
+        pixels = self.host_vae is None
+        expected = (self.count, *self.image_size, 3) if pixels else (self.count, *self.latent_shape)
+        if tuple(estimate.shape) != expected:
+            raise ValueError(
+                f"The estimate is {' x '.join(map(str, estimate.shape))}, but the measurement and its degradation ask "
+                f"for {' x '.join(map(str, expected))}: connect the estimate made from this measurement."
+            )
+        return to_model_units(estimate) if pixels else self.model.model.latent_format.process_in(estimate.float())
+
+
+def estimate_map(restoration: Restoration, method: Method) -> tuple[Restored, Estimate]:
+    """Stage 1, from A^+ y, encoded for a latent model. Returns the restored images and the method's report."""
+    noise = Noise(restoration.seed, [0] * restoration.count, MAP_STAGE)
+
+    def solve(denoise: Denoiser, callback: Callback) -> tuple[Restored, Estimate]:
+        problem = restoration.problem()
+        start = problem.operator.initial_guess(problem.measurement)
+        if problem.encoder is not None:
+            start = problem.encoder(start)
+        estimate = method(problem, denoise, start, noise, callback)
+        return restoration.restored(estimate.image), estimate
+
+    return restoration.run(solve)
+
+
+def sample_posterior(
+    restoration: Restoration,
+    estimate: Tensor,
+    sigmas: Sequence[float],
+    guidance: Guidance,
+    sampler: Sampler,
+    samples: int = 1,
+) -> Restored:
+    """Stage 2. estimate: as `Restoration.start` takes it, one per measurement. The samples of each come in a row.
+
+    A first sigma of 0 returns the estimate as it is, once per sample.
+    """
+    start = restoration.start(estimate).repeat_interleave(samples, dim=0)
+    if sigmas[0] == 0 and restoration.host_vae is None:
+        return Restored(start, estimate.repeat_interleave(samples, dim=0))
+    noise = Noise(restoration.seed, [*range(samples)] * restoration.count, SAMPLING_STAGE)
+
+    def solve(denoise: Denoiser, callback: Callback) -> Restored:
+        problem = restoration.problem(samples)
+        x = start.to(problem.measurement.device)
+        x = renoised_posterior_sampling(problem, denoise, guidance, sampler, x, sigmas, noise, callback)
+        return restoration.restored(x)
+
+    return restoration.run(solve, samples, gradients=guidance.differentiates and sigmas[0] > 0)
+
+
+def takes_text(model: comfy.model_patcher.ModelPatcher) -> bool:
+    """Whether the model's network has an input for what a text encoder gives."""
+    config = model.model.model_config.unet_config
+    return any(key.startswith("context") and value is not None for key, value in config.items())

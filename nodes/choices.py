@@ -1,0 +1,226 @@
+"""What nodes offer by name: ONE table for each choice, from which combo, tooltip, help page and what is run all come.
+
+After a change, `python -m tools.write_choice_lists` rewrites the lists in web/docs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Generic, Literal, TypeVar
+
+from ..host.schedule import every_step_sigmas, few_step_sigmas
+from ..solvers.guidance import DCDP, DDNM, DMPS, DPS, LDIR, MMPS, PSLD, Guidance, LatentDPS, PiGDM, Proximal
+from ..solvers.map_estimation import FFHQ_LDM, PIXEL, PRINCIPLED, SD15, Accelerated, Annealed, Method, Paper
+from ..solvers.posterior_sampling import Sampler, ancestral, dpm_solver
+
+T = TypeVar("T")
+Kind = Literal["pixel", "latent"]
+
+
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """name: as the page shows it. runs: what it stands for. help: one clause. pixel, latent: which nodes offer it.
+
+    scales: what the paper and its code take for a step size, by task; empty where there is none.
+    """
+
+    name: str
+    runs: T
+    help: str
+    pixel: bool = True
+    latent: bool = True
+    scales: Mapping[str, float] = field(default_factory=dict)
+
+
+class Choices(Generic[T]):
+    """The entries of a combo called `input`; the first is the default."""
+
+    def __init__(self, input: str, entries: Iterable[Choice[T]]):
+        self.input, self._entries = input, tuple(entries)
+
+    def __iter__(self) -> Iterator[Choice[T]]:
+        return iter(self._entries)
+
+    def of(self, kind: Kind) -> Choices[T]:
+        """Those that nodes for such models offer."""
+        return Choices(self.input, [entry for entry in self if getattr(entry, kind)])
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(entry.name for entry in self))
+
+    @property
+    def default(self) -> str:
+        return self.names[0]
+
+    def __getitem__(self, name: str) -> T:
+        """What is run by that name. Raises ValueError where there is none: a host may not check what a graph holds."""
+        for entry in self:
+            if entry.name == name:
+                return entry.runs
+        raise ValueError(f"{self.input} is {name!r}: choose one of {', '.join(self.names)}.")
+
+    def clauses(self) -> list[tuple[list[str], str]]:
+        """(names, help): one entry, or several in a row of which the same is said."""
+        return [([e.name for e in group], help) for help, group in groupby(self, lambda entry: entry.help)]
+
+    def tooltip(self) -> str:
+        """What each of them is, for the page."""
+        return " ".join(f"{', '.join(names)}: {help}." for names, help in self.clauses())
+
+    def scales(self) -> dict[str, Mapping[str, float]]:
+        """By name, of those that have a step size."""
+        return {entry.name: entry.scales for entry in self if entry.scales}
+
+    def scale_tooltip(self) -> str:
+        """Which of them have a step size, and what it is in the paper and its code."""
+        advice = []
+        for scales, group in groupby(self.scales().items(), lambda item: dict(item[1])):
+            numbers = ", ".join(f"{scale:g} {' and '.join(tasks)}" for scale, tasks in _by_scale(scales))
+            advice.append(f"{', '.join(name for name, _ in group)}: {numbers}")
+        return f"A step size, for these alone; the paper and its code take {'; '.join(advice)}."
+
+
+def _by_scale(scales: Mapping[str, float]) -> list[tuple[float, list[str]]]:
+    """(scale, its tasks), in the order of the tasks."""
+    return [(scale, [t for t, s in scales.items() if s == scale]) for scale in dict.fromkeys(scales.values())]
+
+
+STABLE_HELP = (
+    "the same on the distance to the data in place of its square, so that a large residual makes no large step"
+)
+LATENT_SCALES = {"inpainting": 0.01, "super-resolution": 0.1, "deblurring": 0.1}
+STABLE_SCALES = {"HDR": 0.5, "compressed sensing": 1.5, "nonlinear blur": 1.5}
+
+GUIDANCE: Choices[Callable[[float], Guidance]] = Choices(
+    "guidance",
+    [
+        Choice(
+            "proximal", lambda scale: Proximal(), "a step to the data after each call, no gradients through the model"
+        ),
+        Choice(
+            "latent DPS",
+            LatentDPS,
+            "the paper's for latent models, for every step (paper); gradients through model and decoder",
+            pixel=False,
+            scales=LATENT_SCALES,
+        ),
+        Choice(
+            "latent DPS (stable)",
+            lambda scale: LatentDPS(scale, stable=True),
+            STABLE_HELP,
+            pixel=False,
+            scales=STABLE_SCALES,
+        ),
+        Choice(
+            "DPS",
+            DPS,
+            "the paper's for pixel models, for every step (paper); gradients through the model",
+            scales={"most tasks": 1.0, "deblurring": 2.0},
+        ),
+        Choice(
+            "PSLD",
+            PSLD,
+            "latent DPS with a term that glues what was measured to the rest; for linear degradations",
+            pixel=False,
+            scales=LATENT_SCALES,
+        ),
+        Choice(
+            "PSLD (stable)",
+            lambda scale: PSLD(scale, stable=True),
+            STABLE_HELP,
+            pixel=False,
+            scales={"compressed sensing": 1.5},
+        ),
+        Choice("LDIR", LDIR, "latent DPS that remembers earlier gradients", pixel=False, scales=LATENT_SCALES),
+        Choice(
+            "LDIR (stable)",
+            lambda scale: LDIR(scale, stable=True),
+            STABLE_HELP,
+            pixel=False,
+            scales=STABLE_SCALES,
+        ),
+        Choice("DCDP", lambda scale: DCDP(), "a few optimizer steps through the decoder", pixel=False),
+        Choice("PiGDM", lambda scale: PiGDM(), "gradients through the model; for linear degradations", latent=False),
+        Choice("MMPS", lambda scale: MMPS(), "gradients through the model; the most exact and the slowest"),
+        Choice("DMPS", DMPS, "no gradients; for linear degradations", latent=False, scales={"all tasks": 1.0}),
+        Choice("DDNM+", lambda scale: DDNM(), "no gradients; for linear degradations", latent=False),
+    ],
+)
+
+PUBLISHED = "the settings of the authors' code for that task, {} to {} calls"
+
+
+def _published(name: str, settings: Mapping[str, Paper], **kind: bool) -> list[Choice[Method]]:
+    steps = [paper.steps for paper in settings.values()]
+    help = PUBLISHED.format(min(steps), max(steps))
+    return [Choice(f"paper, {name}{task}", paper, help, **kind) for task, paper in settings.items()]
+
+
+METHODS: Choices[Method] = Choices(
+    "method",
+    [
+        Choice(
+            "fast",
+            Annealed(),
+            f"a denoising, then a step to the data, as the noise level falls; at most {Annealed.steps} model calls",
+        ),
+        Choice(
+            "accurate",
+            Accelerated(),
+            f"the same, then accelerated to convergence, for models close to linear; {Accelerated.steps} calls",
+            latent=False,
+        ),
+        Choice(
+            "paper",
+            PRINCIPLED,
+            f"the published optimizer with the weight its theory gives; {PRINCIPLED.steps} calls",
+            latent=False,
+        ),
+        Choice(
+            "paper",
+            Paper(sigma=SD15["inpainting"].sigma, learning_rate=0.1),
+            f"the published optimizer with the weight its theory gives; {Paper.steps} calls",
+            pixel=False,
+        ),
+        *_published("", PIXEL, latent=False),
+        *_published("SD1.5 ", SD15, pixel=False),
+        *_published("FFHQ-LDM ", FFHQ_LDM, pixel=False),
+    ],
+)
+
+Schedule = Callable[[object, float, int], tuple[Sampler, list[float]]]
+"""schedule(model, renoise, steps): a sampler, and the noise levels it goes along."""
+
+SAMPLERS: Choices[Schedule] = Choices(
+    "sampler",
+    [
+        Choice(
+            "few steps",
+            lambda model, renoise, steps: (dpm_solver, few_step_sigmas(model, renoise, steps)),
+            "a second-order solver with the number of steps below",
+        ),
+        Choice(
+            "every step (paper)",
+            lambda model, renoise, steps: (ancestral, every_step_sigmas(model, renoise)),
+            "the ancestral steps of the model's whole schedule below the re-noise level, up to 1000 calls; steps has "
+            "no effect then",
+        ),
+    ],
+)
+
+SOLVERS: Choices[Sampler] = Choices(
+    "solver",
+    [
+        Choice("second order", dpm_solver, "right from about 16 sigmas on"),
+        Choice("ancestral (paper)", ancestral, "the paper's, for hundreds"),
+    ],
+)
+
+
+def method_named(name: str, kind: Kind, steps: int) -> Method:
+    """The method with `steps` in place of its own number of calls unless it is 0."""
+    method = METHODS.of(kind)[name]
+    return replace(method, steps=steps) if steps else method
