@@ -33,6 +33,13 @@ class Choice(Generic[T]):
     latent: bool = True
     scales: Mapping[str, float] = field(default_factory=dict)
 
+    def advice(self) -> str:
+        """The scales in words: 0.01 for inpainting, 0.1 for super-resolution and deblurring."""
+        tasks: dict[float, list[str]] = {}
+        for task, scale in self.scales.items():
+            tasks.setdefault(scale, []).append(task)
+        return ", ".join(f"{scale:g} for {' and '.join(names)}" for scale, names in tasks.items())
+
 
 class Choices(Generic[T]):
     """The entries of a combo called `input`; the first is the default."""
@@ -70,22 +77,11 @@ class Choices(Generic[T]):
         """What each of them is, for the page."""
         return " ".join(f"{', '.join(names)}: {help}." for names, help in self.clauses())
 
-    def scales(self) -> dict[str, Mapping[str, float]]:
-        """By name, of those that have a step size."""
-        return {entry.name: entry.scales for entry in self if entry.scales}
-
     def scale_tooltip(self) -> str:
         """Which of them have a step size, and what it is in the paper and its code."""
-        advice = []
-        for scales, group in groupby(self.scales().items(), lambda item: dict(item[1])):
-            numbers = ", ".join(f"{scale:g} {' and '.join(tasks)}" for scale, tasks in _by_scale(scales))
-            advice.append(f"{', '.join(name for name, _ in group)}: {numbers}")
-        return f"A step size, for these alone; the paper and its code take {'; '.join(advice)}."
-
-
-def _by_scale(scales: Mapping[str, float]) -> list[tuple[float, list[str]]]:
-    """(scale, its tasks), in the order of the tasks."""
-    return [(scale, [t for t, s in scales.items() if s == scale]) for scale in dict.fromkeys(scales.values())]
+        sized = [entry for entry in self if entry.scales]
+        parts = [f"{', '.join(e.name for e in group)}: {advice}" for advice, group in groupby(sized, Choice.advice)]
+        return f"A step size, for these alone; the paper and its code take {'; '.join(parts)}."
 
 
 STABLE_HELP = (

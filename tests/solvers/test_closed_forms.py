@@ -96,7 +96,7 @@ def test_laplace_prior_gives_soft_thresholding():
 
     y = torch.linspace(-1, 1, 256)
     problem = Problem(Denoising().build(1, 16, 16), y.view(1, 1, 16, 16), s)
-    method = Accelerated(steps=80, anneal=20, sigma_end=sigma_end, tolerance=1e-7)
+    method = Accelerated(steps=200, anneal=20, sigma_end=sigma_end, tolerance=1e-7)
     estimate = method(problem, denoise, problem.measurement, Noise(0, [0], 1), silent).image.flatten()
 
     grid = torch.linspace(-1, 1, 20001, dtype=torch.float64)
