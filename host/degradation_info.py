@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import comfy.model_management
 from torch import Tensor
 
-from ..operators import Degradation, Operator
+from ..operators import Degradation, LinearOperator, Operator
 from ..operators.separable import RCOND
 from ..operators.spectrum import WEAK, spectrum, unseen
 from .images import to_channels_first
@@ -25,9 +25,10 @@ class Info:
 def inspect(degradation: Degradation, image: Tensor) -> Info:
     """image: IMAGE, of which the first is taken."""
     x = to_channels_first(image[:1]).to(comfy.model_management.get_torch_device())
-    operator = degradation.build(*x.shape[1:], x.device)
+    _, channels, height, width = x.shape
+    operator = degradation.build(channels, height, width, x.device)
     lines = [degradation.describe(), *sizes(operator)]
-    if operator.linear:
+    if isinstance(operator, LinearOperator):
         numbers, lost = spectrum(operator), unseen(operator, x)
         if numbers is None:
             lines += [

@@ -26,7 +26,8 @@ def degrade(image: Tensor, degradation: Degradation, noise_std: float, seed: int
     if noise_std < 0:
         raise ValueError(f"noise_std is {noise_std}: give the noise's standard deviation, 0 or more.")
     x = to_channels_first(image).to(comfy.model_management.get_torch_device())
-    operator = degradation.build(*x.shape[1:], x.device)
+    _, channels, height, width = x.shape
+    operator = degradation.build(channels, height, width, x.device)
     y = operator(x)
     noise = Noise(seed, [0] * len(y), NOISE_STAGE)
     if not photon_noise:

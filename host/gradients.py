@@ -10,6 +10,7 @@ import copy
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import comfy.conds
 import comfy.hooks
@@ -133,7 +134,7 @@ def _weight_hooks(entry: dict) -> frozenset:
     return frozenset(hooks.get_type(comfy.hooks.EnumHookType.Weight) if hooks else ())
 
 
-def _cloned(value: object) -> object:
+def _cloned(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.clone() if value.is_inference() else value
     if isinstance(value, dict):

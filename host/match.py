@@ -59,7 +59,8 @@ def keep_known(image: Tensor, degradation: Degradation, measurement: Tensor, fea
     Raises ValueError for a degradation that is no mask.
     """
     x = to_channels_first(image)
-    operator = degradation.build(3, *x.shape[-2:], x.device)
+    height, width = x.shape[-2:]
+    operator = degradation.build(3, height, width, x.device)
     if not isinstance(operator, Mask):
         raise ValueError(
             f"Known pixels can be kept where some are missing, but this degradation is {degradation.describe()}: use "

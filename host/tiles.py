@@ -14,7 +14,7 @@ def blend_tiles(network: Callable[[Tensor], Tensor], x: Tensor, size: int, overl
     Each tile's weight falls linearly to zero across what it shares with a neighbour, and the weights sum to one.
     """
     height, width = x.shape[-2:]
-    whole, weights = 0.0, 0.0
+    whole, weights = x.new_zeros(()), x.new_zeros(())
     for top in _starts(height, size, overlap):
         for left in _starts(width, size, overlap):
             tile = network(x[..., top : top + size, left : left + size])

@@ -146,13 +146,14 @@ GUIDANCE: Choices[Callable[[float], Guidance]] = Choices(
     ],
 )
 
-PUBLISHED = "the settings of the authors' code for that task, {} to {} calls"
 
-
-def _published(name: str, settings: Mapping[str, Paper], **kind: bool) -> list[Choice[Method]]:
+def _published(prefix: str, kind: Kind, settings: Mapping[str, Paper]) -> list[Choice[Method]]:
     steps = [paper.steps for paper in settings.values()]
-    help = PUBLISHED.format(min(steps), max(steps))
-    return [Choice(f"paper, {name}{task}", paper, help, **kind) for task, paper in settings.items()]
+    help = f"the settings of the authors' code for that task, {min(steps)} to {max(steps)} calls"
+    return [
+        Choice(f"paper, {prefix}{task}", paper, help, pixel=kind == "pixel", latent=kind == "latent")
+        for task, paper in settings.items()
+    ]
 
 
 METHODS: Choices[Method] = Choices(
@@ -181,9 +182,9 @@ METHODS: Choices[Method] = Choices(
             f"the published optimizer with the weight its theory gives; {Paper.steps} calls",
             pixel=False,
         ),
-        *_published("", PIXEL, latent=False),
-        *_published("SD1.5 ", SD15, pixel=False),
-        *_published("FFHQ-LDM ", FFHQ_LDM, pixel=False),
+        *_published("", "pixel", PIXEL),
+        *_published("SD1.5 ", "latent", SD15),
+        *_published("FFHQ-LDM ", "latent", FFHQ_LDM),
     ],
 )
 

@@ -30,10 +30,10 @@ def dpm_solver(
             return denoised
         log_step = math.log(sigma / next_sigma)
         kept = (next_sigma / sigma) ** 2
-        slope = 0.0
+        extrapolated = denoised
         if previous is not None:
-            slope = (denoised - previous) * (log_step / previous_log_step / 2)
+            extrapolated = denoised + (denoised - previous) * (log_step / previous_log_step / 2)
         fresh = noise_scale * next_sigma * math.sqrt(1 - kept) * noise.like(x)
-        x = kept * x + (1 - kept) * (denoised + slope) + fresh
+        x = kept * x + (1 - kept) * extrapolated + fresh
         previous, previous_log_step = denoised, log_step
     return x
