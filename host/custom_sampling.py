@@ -56,7 +56,8 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
         self.workload = restoration.workload(gradients=guidance.differentiates).resident()
         super().__init__(self.workload.model)
         self.restoration, self.guidance = restoration, guidance
-        Conditioning(restoration.positive, restoration.negative, restoration.cfg).apply(self)
+        conditioning = Conditioning(restoration.positive, restoration.negative, restoration.cfg)
+        conditioning.apply(self, guidance.differentiates)
 
     def sample(self, *args, **kwargs) -> Tensor:
         self.guided: GuidedDenoiser | None = None  # every run has its own, without a history

@@ -7,7 +7,6 @@ Replacing each by a clone, one at a time, makes them ordinary without a second c
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,8 @@ import comfy.model_management
 import comfy.model_patcher
 import torch
 from torch import nn
+
+from .residency import is_dynamic
 
 _FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -39,20 +40,20 @@ def differentiable(*modules: nn.Module) -> Iterator[None]:
 def attached_modules(guider) -> list[nn.Module]:
     """What runs beside the guider's model while it samples: ControlNets, and models that GLIGEN and hooks bring.
 
-    Raises ValueError where a newer host may evict their weights before the backward pass (its DynamicVRAM), and for
-    prompts with different LoRA hooks, between which the host swaps the weights that the backward pass would need.
+    Raises ValueError where the host may evict their weights before the backward pass (see `residency`), and for prompts
+    with different LoRA hooks, between which the host swaps the weights that the backward pass would need.
     """
     entries = [entry for conds in guider.conds.values() for entry in conds]
     if len({_weight_hooks(entry) for entry in entries}) > 1:
         raise ValueError(
             "The positive and negative prompts have different LoRA hooks, through which there are no gradients: give "
-            "all of them the same hooks, load the LoRA with 'Load LoRA', or choose a method without gradients."
+            "all of them the same hooks, load the LoRA with 'Load LoRA', or choose the guidance 'proximal'."
         )
     for patcher in (guider.model_patcher, *guider.loaded_models):
-        if hasattr(patcher, "is_dynamic") and patcher.is_dynamic():
+        if is_dynamic(patcher):
             raise ValueError(
                 f"DynamicVRAM may evict {type(patcher.model).__name__} before gradients pass through it: start ComfyUI "
-                "with --disable-dynamic-vram, or choose a method without gradients."
+                "with --disable-dynamic-vram, or choose the guidance 'proximal', which takes none through the model."
             )
     modules = [patcher.model for patcher in guider.loaded_models]
     for entry in entries:
@@ -61,23 +62,6 @@ def attached_modules(guider) -> list[nn.Module]:
             modules += [value for value in vars(control).values() if isinstance(value, nn.Module)]
             control = control.previous_controlnet
     return modules
-
-
-def with_resident_weights(model):
-    """A MODEL like this one whose weights stay where they are between forward and backward pass.
-
-    Newer hosts' DynamicVRAM may evict them; there this loads the model's file again. Raises ValueError where the host
-    does not know the file, because a loader outside the host made the model.
-    """
-    if "disable_dynamic" not in inspect.signature(model.clone).parameters:
-        return model
-    try:
-        return model.clone(disable_dynamic=True)
-    except RuntimeError as error:
-        raise ValueError(
-            "DynamicVRAM may evict this model's weights before its gradients are taken, and ComfyUI does not know how "
-            "to load them otherwise: start ComfyUI with --disable-dynamic-vram, or choose a method without gradients."
-        ) from error
 
 
 def with_own_skips(model_options: dict) -> dict:

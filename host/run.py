@@ -17,7 +17,8 @@ from torch import Tensor
 from ..solvers.problem import Callback
 from .checkpointing import checkpointed
 from .denoiser import HostDenoiser
-from .gradients import attached_modules, differentiable, ordinary_conditioning, with_resident_weights
+from .gradients import attached_modules, differentiable, ordinary_conditioning
+from .residency import resident_conditioning, resident_model
 from .vae import HostVAE
 
 Result = TypeVar("Result")
@@ -36,8 +37,12 @@ class Conditioning:
     negative: list | None = None
     cfg: float = 1.0
 
-    def apply(self, guider: comfy.samplers.CFGGuider) -> None:
-        guider.set_conds(self.positive or UNCONDITIONAL, self.negative or self.positive or UNCONDITIONAL)
+    def apply(self, guider: comfy.samplers.CFGGuider, gradients: bool = False) -> None:
+        """gradients: for a solver that differentiates through the model, and through the ControlNets with it."""
+        positive, negative = self.positive or UNCONDITIONAL, self.negative or self.positive or UNCONDITIONAL
+        if gradients:
+            positive, negative = resident_conditioning(positive), resident_conditioning(negative)
+        guider.set_conds(positive, negative)
         guider.set_cfg(self.cfg)
 
 
@@ -56,7 +61,7 @@ class Workload:
 
     def resident(self) -> Workload:
         """The same on a model that can be differentiated, and that the host loads together with the VAE."""
-        model = with_resident_weights(self.model) if self.gradients else self.model
+        model = resident_model(self.model) if self.gradients else self.model
         if self.vae is not None:
             model = model.clone()
             model.set_additional_models("maprps", [self.vae.patcher])
@@ -100,7 +105,7 @@ def run_solver(
     """Returns solve(denoise, callback), with the model on its device."""
     workload = workload.resident()
     guider = comfy.samplers.CFGGuider(workload.model)
-    conditioning.apply(guider)
+    conditioning.apply(guider, workload.gradients)
     if workload.gradients or workload.vae is not None:
         workload.load()
     zeros = torch.zeros(workload.shape)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
-from .gradients import with_resident_weights
+from .residency import resident_vae
 from .tiles import blend_tiles
 
 TILE = 64  # latents
@@ -37,7 +37,7 @@ class HostVAE:
                 ": connect the VAE that belongs to the model."
             )
         self.vae, self.format, self.image_size = vae, latent_format, image_size
-        self.patcher = with_resident_weights(vae.patcher)
+        self.patcher = resident_vae(vae)
         self.network = self.patcher.model
         self.ratio = vae.spacial_compression_decode()
         # process_input is affine; its inverse is what process_output does before it clamps.
