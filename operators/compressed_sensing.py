@@ -11,6 +11,7 @@ from torch import Tensor
 from .degradation import Degradation
 from .inpainting import Selection
 from .seeded import uniform
+from .space import Space
 
 BLOCKS = (0, 8, 16, 32, 64)
 
@@ -48,11 +49,9 @@ class CompressedSensing(Degradation):
         if self.rows not in ("random", "first"):
             raise ValueError(f"There is no choice of rows {self.rows!r}: use random or first.")
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> SampledHadamard:
-        scramble, chance = uniform(self.seed, 2, height * width)
-        block = _blocks(height, width, self.block)
+    def _build(self, space: Space) -> SampledHadamard:
+        scramble, chance = uniform(self.seed, 2, space.height * space.width)
+        block = _blocks(space.height, space.width, self.block)
         source = np.lexsort((scramble, block))  # pixels block by block, scrambled within
         place = np.argsort(block, kind="stable")  # and where their coefficients go
         sizes, row = (np.concatenate(v) for v in zip(*map(_split, np.bincount(block).tolist()), strict=True))
@@ -67,13 +66,11 @@ class CompressedSensing(Degradation):
         picture = np.empty_like(known)
         picture[place] = known
         return SampledHadamard(
+            space,
+            torch.from_numpy(picture).view(1, 1, space.height, space.width),
             torch.from_numpy(source[by_size]),
             torch.from_numpy(place[by_size]),
             runs,
-            torch.from_numpy(picture).view(1, 1, height, width),
-            channels,
-            device,
-            dtype,
         )
 
     def view(self, measurement: Tensor) -> Tensor:
@@ -90,19 +87,10 @@ class SampledHadamard(Selection):
     source, place: permutations of the pixels. runs: (size of a transform, number of pixels so transformed).
     """
 
-    def __init__(
-        self,
-        source: Tensor,
-        place: Tensor,
-        runs: list[tuple[int, int]],
-        known: Tensor,
-        channels: int,
-        device: torch.device | str,
-        dtype: torch.dtype,
-    ):
-        super().__init__(known, channels, device, dtype)
-        self._source, self._from_source = source.to(device), source.argsort().to(device)
-        self._place, self._to_place = place.to(device), place.argsort().to(device)
+    def __init__(self, space: Space, known: Tensor, source: Tensor, place: Tensor, runs: list[tuple[int, int]]):
+        super().__init__(space, known)
+        self._source, self._from_source = source.to(space.device), source.argsort().to(space.device)
+        self._place, self._to_place = place.to(space.device), place.argsort().to(space.device)
         self._runs = runs
 
     def _forward(self, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from .base import LinearOperator
 from .boundary import sampling_matrix
 from .degradation import Degradation
 from .separable import RCOND, reciprocal
+from .space import Space
 
 
 class Blur(Degradation):
@@ -29,36 +30,26 @@ class Blur(Degradation):
     def kernel(self) -> Tensor:
         """[h, w], float64, rows from top to bottom. Sums to one."""
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> LinearOperator:
-        return convolution(self.kernel(), self.boundary, channels, height, width, device, dtype)
+    def _build(self, space: Space) -> LinearOperator:
+        return convolution(space, self.kernel(), self.boundary)
 
 
 class Frame:
-    """Where images of H x W are convolved: continued beyond their border, on a size that FFTs are fast on.
+    """Where images are convolved: continued beyond their border, on a size that FFTs are fast on.
 
-    rows, columns: reach of the kernel, the most it moves anything along height and width.
+    kernel_size: height and width of the kernels, whose half is the most they move anything.
     """
 
-    def __init__(
-        self,
-        height: int,
-        width: int,
-        rows: int,
-        columns: int,
-        boundary: str,
-        device: torch.device | str,
-        dtype: torch.dtype,
-    ):
-        self.image = height, width
-        self.device, self.dtype = device, dtype
+    def __init__(self, space: Space, kernel_size: tuple[int, int], boundary: str):
+        height, width = self.image = space.height, space.width
+        rows, columns = (n // 2 for n in kernel_size)
+        self.device, self.dtype = space.device, space.dtype
         self.margin = (rows, columns) if boundary in ("reflect", "replicate") else (0, 0)
         self.size = height, width
         if boundary != "circular":  # what leaves at one side must not come in at the other
             self.size = fast_size(height + rows + self.margin[0]), fast_size(width + columns + self.margin[1])
         sides = (_sides(*axis, boundary) for axis in zip(self.image, self.margin, strict=True))
-        self._sides = [[Side(*side, device, dtype) for side in pair] for pair in sides]
+        self._sides = [[Side(space, *side) for side in pair] for pair in sides]
 
     def response(self, kernel: Tensor) -> Tensor:
         """What the convolution does to each frequency: complex [P, Q // 2 + 1]. kernel: float64 on the CPU."""
@@ -106,11 +97,11 @@ class Side:
     places: where in the frame. sources: of which of its pixels, of the image, each is a copy; integers.
     """
 
-    def __init__(self, places: range, sources: Tensor, device: torch.device | str, dtype: torch.dtype):
-        self.places, self._sources = places, sources.to(device)
+    def __init__(self, space: Space, places: range, sources: Tensor):
+        self.places, self._sources = places, sources.to(space.device)
         self.first = int(sources.min())
         copies = torch.arange(self.first, int(sources.max()) + 1)[:, None] == sources
-        self._sums = copies.to(dtype).to(device)
+        self._sums = copies.to(space.dtype).to(space.device)
 
     def fill(self, frame: Tensor, dim: int) -> None:
         """Continue the image in `frame`, in place."""
@@ -143,20 +134,11 @@ class Convolution(LinearOperator):
     kernel: float64 [k, l] on the CPU, of any size.
     """
 
-    def __init__(
-        self,
-        kernel: Tensor,
-        boundary: str,
-        channels: int,
-        height: int,
-        width: int,
-        device: torch.device | str,
-        dtype: torch.dtype,
-    ):
-        super().__init__((channels, height, width), (channels, height, width), device, dtype)
+    def __init__(self, space: Space, kernel: Tensor, boundary: str):
+        super().__init__(space, space.shape)
         if boundary == "zero":  # what is too far from the centre to matter would only add its rounding errors
-            kernel = kernel[_within(len(kernel), height)][:, _within(kernel.shape[1], width)]
-        self.frame = Frame(height, width, *(n // 2 for n in kernel.shape), boundary, device, dtype)
+            kernel = kernel[_within(len(kernel), space.height)][:, _within(kernel.shape[1], space.width)]
+        self.frame = Frame(space, (len(kernel), kernel.shape[1]), boundary)
         self.response = self.frame.response(kernel)
         self._conjugate = self.response.conj().resolve_conj()  # else every product would conjugate anew
 
@@ -201,17 +183,9 @@ class CircularConvolution(Convolution):
         return float(self.power.max().sqrt())
 
 
-def convolution(
-    kernel: Tensor,
-    boundary: str,
-    channels: int,
-    height: int,
-    width: int,
-    device: torch.device | str,
-    dtype: torch.dtype,
-) -> Convolution:
+def convolution(space: Space, kernel: Tensor, boundary: str) -> Convolution:
     kind = CircularConvolution if boundary == "circular" else Convolution
-    return kind(kernel, boundary, channels, height, width, device, dtype)
+    return kind(space, kernel, boundary)
 
 
 def _within(size: int, image: int) -> slice:

@@ -13,6 +13,7 @@ from .base import Operator
 from .colorization import LUMA
 from .degradation import Degradation
 from .quantization import straight_through
+from .space import Space
 
 # ITU-T T.81 (1992), Annex K, tables K.1 and K.2: steps for the 8 x 8 frequencies, vertical by horizontal.
 LUMINANCE = (
@@ -65,10 +66,10 @@ class JPEG(Degradation):
         if self.rounding not in ROUNDINGS:
             raise ValueError(f"There is no rounding {self.rounding!r}: use one of {', '.join(ROUNDINGS)}.")
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Codec:
-        if channels not in (1, 3):
-            raise ValueError(f"The image has {channels} channels, but a JPEG has 1 or 3: give it as RGB or grey.")
-        return Codec(self, channels, height, width, device, dtype)
+    def _build(self, space: Space) -> Codec:
+        if space.channels not in (1, 3):
+            raise ValueError(f"The image has {space.channels} channels, but a JPEG has 1 or 3: give it as RGB or grey.")
+        return Codec(space, self)
 
     def describe(self) -> str:
         rounding = "" if self.rounding == "straight-through" else f", {self.rounding} rounding"
@@ -86,11 +87,10 @@ class Codec(Operator):
     black would get none to bring it back.
     """
 
-    def __init__(
-        self, jpeg: JPEG, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ):
-        super().__init__((channels, height, width), (channels, height, width), device, dtype)
-        self.factor = SUBSAMPLING[jpeg.subsampling] if channels == 3 else 1
+    def __init__(self, space: Space, jpeg: JPEG):
+        super().__init__(space, space.shape)
+        device, dtype = space.device, space.dtype
+        self.factor = SUBSAMPLING[jpeg.subsampling] if space.channels == 3 else 1
         self.cubic = jpeg.rounding == "cubic"
         self._basis = cosines(8).to(dtype).to(device)
         self._tables = [quantization_table(t, jpeg.quality).to(device, dtype) for t in (LUMINANCE, CHROMINANCE)]

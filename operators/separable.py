@@ -15,6 +15,7 @@ from torch import Tensor
 from ..linalg.banded import Banded, both_sides
 from ..linalg.cosine_basis import cosines
 from .base import LinearOperator
+from .space import Space
 
 # Singular values below this part of the largest count as zero in a pseudo-inverse. It is what float32 can resolve and
 # leaves A A^+ A = A well within 1e-5.
@@ -28,14 +29,11 @@ class Separable(LinearOperator):
     twice over per channel, after one decomposition that is made when first needed.
     """
 
-    def __init__(
-        self, vertical: Tensor, horizontal: Tensor, channels: int, device: torch.device | str, dtype: torch.dtype
-    ):
-        (h, height), (w, width) = vertical.shape, horizontal.shape
-        super().__init__((channels, height, width), (channels, h, w), device, dtype)
+    def __init__(self, space: Space, vertical: Tensor, horizontal: Tensor):
+        super().__init__(space, (space.channels, len(vertical), len(horizontal)))
         self.vertical, self.horizontal = vertical, horizontal
-        self._bands = Banded(vertical, device, dtype), Banded(horizontal, device, dtype)
-        self._transposed = Banded(vertical.T, device, dtype), Banded(horizontal.T, device, dtype)
+        self._bands = self._banded(vertical), self._banded(horizontal)
+        self._transposed = self._banded(vertical.T), self._banded(horizontal.T)
 
     def _forward(self, x: Tensor) -> Tensor:
         vertical, horizontal = self._bands
@@ -86,6 +84,9 @@ class Separable(LinearOperator):
             horizontal = vertical if torch.equal(self.vertical, self.horizontal) else _factor(self.horizontal)
             values = torch.outer(vertical[1], horizontal[1])
             return self._cast(*vertical), self._cast(*horizontal), self._cast(values)[0]
+
+    def _banded(self, matrix: Tensor) -> Banded:
+        return Banded(matrix, self.device, self.dtype)
 
     def _cast(self, *parts: Tensor) -> tuple[Tensor, ...]:
         return tuple(part.to(self.dtype).to(self.device) for part in parts)  # in two steps: MPS has no float64
