@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..linalg.hadamard import walsh_hadamard
+from ..linalg.seeded import uniform
 from .degradation import Degradation
 from .inpainting import Selection
-from .seeded import uniform
 from .space import Space
 
 BLOCKS = (0, 8, 16, 32, 64)
@@ -104,19 +105,6 @@ class SampledHadamard(Selection):
     def _transform(self, x: Tensor) -> Tensor:
         parts = x.split([count for _, count in self._runs], 2)
         return torch.cat([walsh_hadamard(v, n) for v, (n, _) in zip(parts, self._runs, strict=True)], 2)
-
-
-def walsh_hadamard(x: Tensor, size: int) -> Tensor:
-    """Orthonormal Walsh-Hadamard transform of every `size` numbers along the last side, in natural order.
-
-    size: a power of two. By butterflies, in size * log2(size) additions.
-    """
-    whole, reach = x.shape, 1
-    while reach < size:
-        first, second = x.reshape(*whole[:-1], -1, 2, reach).unbind(-2)
-        x = torch.stack((first + second, first - second), -2)
-        reach *= 2
-    return x.reshape(whole) * size**-0.5
 
 
 def _pick(x: Tensor, order: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.fft import fft2, fftshift, ifftshift, irfft2, rfft2
 
+from ..linalg.seeded import uniform
 from .base import Operator
 from .degradation import Degradation
-from .seeded import uniform
 from .space import Space
 
 FEEDBACK = 0.9

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..linalg.seeded import uniform
 from .degradation import Degradation
 from .inpainting import Mask
-from .seeded import uniform
 from .space import Space
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..linalg.fft import by_plane
 from ..linalg.linear_map import Map
 from .base import LinearOperator
 from .blur import gaussian_taps
 from .boundary import check_boundary
-from .convolution import Frame, borderless_inverse, by_plane
+from .convolution import borderless_inverse
 from .degradation import Degradation
+from .frame import Frame
 from .space import Space
 
 LEVELS = 5  # of kernels between centre and corner

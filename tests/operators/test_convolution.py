@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maprps.operators.convolution import convolution, fast_size
+from maprps.linalg.fft import fast_size
+from maprps.operators.convolution import convolution
 from maprps.operators.space import Space
 
 PADDING = {"reflect": "symmetric", "circular": "wrap", "zero": "constant", "replicate": "edge"}
