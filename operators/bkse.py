@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..models.bkse import Generator, read_generator_weights
+from ..models.bkse import Generator, load_generator
 from .base import Operator
 from .degradation import Degradation
 from .space import Space
@@ -46,7 +46,7 @@ class BKSE(Degradation):
     def _build(self, space: Space) -> EncodedBlur:
         if space.channels != 3:
             raise ValueError(f"The image has {space.channels} channels, but the BKSE blur needs 3: give it as RGB.")
-        generator = Generator(read_generator_weights(self.checkpoint), space.device, space.dtype)
+        generator = load_generator(self.checkpoint, space.device, space.dtype)
         shape = 1, generator.codes, -(-space.height // STRIDE), -(-space.width // STRIDE)
         code = np.random.RandomState(self.seed).standard_normal(shape) * self.spread
         return EncodedBlur(space, generator, torch.from_numpy(code).to(space.dtype).to(space.device))

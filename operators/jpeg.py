@@ -110,8 +110,8 @@ class Codec(Operator):
             color = self._whole(avg_pool2d(color, 2), self._averaged)
         color = self._code(color, chrominance)
         if self.factor == 2:
-            color = self._whole(enlarge(color[..., : (height + 1) // 2, : (width + 1) // 2]), self._enlarged)
-        return _clip(self._whole(to_rgb(y, color[..., :height, :width])), 0, 255) / 255
+            color = self._whole(upsample(color[..., : (height + 1) // 2, : (width + 1) // 2]), self._enlarged)
+        return _clip(self._whole(from_ycc(y, color[..., :height, :width])), 0, 255) / 255
 
     def _code(self, planes: Tensor, table: Tensor) -> Tensor:
         """Write and read planes [B, c, H, W] of -128..127, H and W multiples of 8.
@@ -149,13 +149,13 @@ def to_ycc(rgb: Tensor) -> tuple[Tensor, Tensor]:
     return y, torch.cat([(blue - y) / (2 - 2 * LUMA[2]), (red - y) / (2 - 2 * LUMA[0])], 1)
 
 
-def to_rgb(y: Tensor, color: Tensor) -> Tensor:
+def from_ycc(y: Tensor, color: Tensor) -> Tensor:
     """Inverse of to_ycc."""
     red, blue = y + (2 - 2 * LUMA[0]) * color[:, 1:], y + (2 - 2 * LUMA[2]) * color[:, :1]
     return torch.cat([red, (y - LUMA[0] * red - LUMA[2] * blue) / LUMA[1], blue], 1)
 
 
-def enlarge(planes: Tensor) -> Tensor:
+def upsample(planes: Tensor) -> Tensor:
     """Twice as high and wide, each new pixel 3/4 of the nearest old one and 1/4 of the next; libjpeg only repeats
     planes of 1 or 2 px width."""
     if planes.shape[3] <= 2:
