@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import comfy.model_management
 from torch import Tensor
 
+from ..linalg.svd import RCOND
 from ..operators import Degradation, LinearOperator, Operator
-from ..operators.separable import RCOND
 from ..operators.spectrum import WEAK, spectrum, unseen
 from .images import to_channels_first
 

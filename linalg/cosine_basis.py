@@ -19,6 +19,21 @@ def cosines(size: int) -> Tensor:
     return matrix
 
 
+def cosine_eigenvalues(matrix: Tensor) -> Tensor | None:
+    """Eigenvalues of a square matrix that is diagonal in this basis, to nine digits, by mode; None for any other.
+
+    matrix: float64 on the CPU.
+    """
+    if matrix.shape[0] != matrix.shape[1]:
+        return None
+    basis = cosines(len(matrix))
+    product = basis @ matrix @ basis.T
+    eigenvalues = product.diagonal()
+    if (product - eigenvalues.diag()).abs().max() > 1e-9 * eigenvalues.abs().max():
+        return None
+    return eigenvalues
+
+
 class CosineBasis:
     """The orthonormal cosine transform (DCT-II) of planes of height x width."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, pixel_shuffle, relu
+
+from .weights import read_weights
 
 DEPTH = 5  # levels of the U-Net
 Shapes = dict[str, tuple[int, ...]]
@@ -102,16 +103,20 @@ class Generator:
         return shapes
 
 
-def read_generator_weights(path: str) -> dict[str, Tensor]:
-    """Weights of the generator in a PyTorch file, by name; tensors only, whatever the file says."""
+def load_generator(path: str, device: torch.device, dtype: torch.dtype) -> Generator:
+    """The generator in a file of weights; those of the kernel extractor, which lie beside it, are passed over.
+
+    Raises ValueError, in one sentence, for anything else.
+    """
     name = Path(path).name
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        weights, _ = read_weights(Path(path))
+    except ValueError:
         raise ValueError(f"{name} is damaged or no file of weights: use GOPRO_wVAE.pth of BKSE.") from None
-    if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
+    if not weights:
         raise ValueError(f"{name} holds other things than named weights: use GOPRO_wVAE.pth of BKSE.")
-    return {key: value for key, value in state.items() if not key.startswith("kernel_extractor.")}
+    ours = {key: value for key, value in weights.items() if not key.startswith("kernel_extractor.")}
+    return Generator(ours, device, dtype)
 
 
 def _count(shapes: Shapes, name: str, start: int) -> int:

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from .adm import ADM, ADMConfig
-from .checkpoint import load_pixel_network, read_weights
+from .checkpoint import load_pixel_network
 from .pixel_network import PixelNetwork
 from .preconditioning import EDM
+from .weights import read_weights
 
 NAME = "MAP-RPS embedded prior"
 PATH = Path(__file__).with_name("embedded_prior.safetensors")

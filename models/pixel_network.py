@@ -22,16 +22,6 @@ class PixelNetwork:
         return self.network.config
 
     @property
-    def parametrization(self) -> str:
-        """'eps' (DDPM's linear schedule of 1000 steps) or 'edm'."""
-        return "eps" if isinstance(self.preconditioning, DDPM) else "edm"
-
-    @property
-    def learned_variance(self) -> bool:
-        """Whether the network's output has three more channels, for the variance of DDPM's reverse step."""
-        return self.config.out_channels == 6
-
-    @property
     def sigma_min(self) -> float:
         return self.preconditioning.sigma_min
 

@@ -12,6 +12,7 @@ from .base import LinearOperator
 from .blur import gaussian_taps, separable_blur
 from .boundary import check_boundary
 from .convolution import Blur
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,14 @@ class AnisotropicGaussianBlur(Blur):
         weights = torch.exp(-0.5 * ((along / self.sigma_x) ** 2 + (across / self.sigma_y) ** 2))
         return weights / weights.sum()
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> LinearOperator:
+    def _build(self, space: Space) -> LinearOperator:
         if self.angle % 90:
-            return super()._build(channels, height, width, device, dtype)
+            return super()._build(space)
         sigmas = self.sigma_y, self.sigma_x  # of rows above each other, and of columns
         if self.angle % 180:
             sigmas = sigmas[::-1]
-        taps = (gaussian_taps(self.size, sigma) for sigma in sigmas)
-        return separable_blur(*taps, self.boundary, channels, height, width, device, dtype)
+        vertical, horizontal = (gaussian_taps(self.size, sigma) for sigma in sigmas)
+        return separable_blur(space, vertical, horizontal, self.boundary)
 
     def describe(self) -> str:
         return (

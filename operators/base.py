@@ -14,14 +14,13 @@ from ..linalg.conjugate_gradients import conjugate_gradients
 from ..linalg.lanczos import largest_eigenvalue
 from ..linalg.least_squares import least_squares
 from ..linalg.linear_map import Map, linear_map
-
-Shape = tuple[int, int, int]
+from .space import Shape, Space
 
 LOOSE_STEPS = 200
 
 
 class Operator(ABC):
-    """A(x) for one image size, built on one device and in one floating point type.
+    """A(x) for the images of one space.
 
     Images are [B, *image_shape] and measurements [B, *measurement_shape], for any B. Whatever type comes in, and even
     under autocast, the work is done in the operator's own dtype. Inputs are never written to.
@@ -35,11 +34,11 @@ class Operator(ABC):
     rebuild: Callable[[torch.dtype], Operator] | None = None
     """Builds the same operator in another floating point type; None for one not built from a description."""
 
-    def __init__(self, image_shape: Shape, measurement_shape: Shape, device: torch.device | str, dtype: torch.dtype):
-        self.image_shape = tuple(image_shape)
-        self.measurement_shape = tuple(measurement_shape)
-        self.device = torch.device(device)
-        self.dtype = dtype
+    def __init__(self, space: Space, measurement_shape: Shape):
+        self.space = space
+        self.image_shape = space.shape
+        self.measurement_shape = measurement_shape
+        self.device, self.dtype = space.device, space.dtype
 
     def __call__(self, x: Tensor) -> Tensor:
         """A(x): [B, C, H, W] to [B, c, h, w]. Differentiable."""

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..models.bkse import Generator, read_generator_weights
+from ..models.bkse import Generator, load_generator
 from .base import Operator
 from .degradation import Degradation
+from .space import Space
 
 STRIDE = 128  # of the code: two halvings of the image, then five of its features
 
@@ -42,15 +43,13 @@ class BKSE(Degradation):
         if not (self.spread >= 0 and math.isfinite(self.spread)):
             raise ValueError(f"The spread of the encoded kernel is {self.spread}: use 0 or more; the field's is 1.2.")
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> EncodedBlur:
-        if channels != 3:
-            raise ValueError(f"The image has {channels} channels, but the BKSE blur needs 3: give it as RGB.")
-        generator = Generator(read_generator_weights(self.checkpoint), device, dtype)
-        shape = 1, generator.codes, -(-height // STRIDE), -(-width // STRIDE)
+    def _build(self, space: Space) -> EncodedBlur:
+        if space.channels != 3:
+            raise ValueError(f"The image has {space.channels} channels, but the BKSE blur needs 3: give it as RGB.")
+        generator = load_generator(self.checkpoint, space.device, space.dtype)
+        shape = 1, generator.codes, -(-space.height // STRIDE), -(-space.width // STRIDE)
         code = np.random.RandomState(self.seed).standard_normal(shape) * self.spread
-        return EncodedBlur(generator, torch.from_numpy(code).to(dtype).to(device), height, width)
+        return EncodedBlur(space, generator, torch.from_numpy(code).to(space.dtype).to(space.device))
 
     def describe(self) -> str:
         return f"nonlinear blur by BKSE, {Path(self.checkpoint).name}, seed {self.seed}, spread {self.spread:g}"
@@ -59,8 +58,8 @@ class BKSE(Degradation):
 class EncodedBlur(Operator):
     """Image by image: convolutions round by the size of the batch."""
 
-    def __init__(self, generator: Generator, code: Tensor, height: int, width: int):
-        super().__init__((3, height, width), (3, height, width), code.device, code.dtype)
+    def __init__(self, space: Space, generator: Generator, code: Tensor):
+        super().__init__(space, space.shape)
         self.generator, self.code = generator, code
 
     def _forward(self, x: Tensor) -> Tensor:

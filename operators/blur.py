@@ -11,6 +11,7 @@ from torch import Tensor
 from .boundary import check_boundary, sampling_matrix
 from .degradation import Degradation
 from .separable import Separable
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,9 @@ class GaussianBlur(Degradation):
         taps = gaussian_taps(self.size, self.sigma)
         return torch.outer(taps, taps)
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> Separable:
+    def _build(self, space: Space) -> Separable:
         taps = gaussian_taps(self.size, self.sigma)
-        return separable_blur(taps, taps, self.boundary, channels, height, width, device, dtype)
+        return separable_blur(space, taps, taps, self.boundary)
 
     def describe(self) -> str:
         return f"Gaussian blur, sigma {self.sigma:g} px, {self.size}x{self.size} px, {self.boundary} boundary"
@@ -52,22 +51,16 @@ class SeparableBlur(Separable):
         return y  # the pseudo-inverse would blow up the noise
 
 
-def separable_blur(
-    vertical: Tensor,
-    horizontal: Tensor,
-    boundary: str,
-    channels: int,
-    height: int,
-    width: int,
-    device: torch.device | str,
-    dtype: torch.dtype,
-) -> SeparableBlur:
+def separable_blur(space: Space, vertical: Tensor, horizontal: Tensor, boundary: str) -> SeparableBlur:
     """Convolution with the outer product of two symmetric rows of taps, float64, an odd number of them."""
-    matrices = []
-    for taps, n in ((vertical, height), (horizontal, width)):
-        positions = torch.arange(n)[:, None] + torch.arange(len(taps)) - len(taps) // 2
-        matrices.append(sampling_matrix(positions, taps.expand(n, -1), n, boundary))
-    return SeparableBlur(*matrices, channels, device, dtype)
+    sides = (vertical, space.height), (horizontal, space.width)
+    return SeparableBlur(space, *(blur_matrix(taps, size, boundary) for taps, size in sides))
+
+
+def blur_matrix(taps: Tensor, size: int, boundary: str) -> Tensor:
+    """[size, size], float64: convolution of a signal with an odd number of symmetric taps."""
+    positions = torch.arange(size)[:, None] + torch.arange(len(taps)) - len(taps) // 2
+    return sampling_matrix(positions, taps.expand(size, -1), size, boundary)
 
 
 def gaussian_taps(size: int, sigma: float) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 
 from .degradation import Degradation
 from .inpainting import Mask
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,18 @@ class BoxInpainting(Degradation):
         if self.unit == "parts" and not all(0 <= n <= 1 for n in numbers):
             raise ValueError(f"The box is {numbers} in parts of the image: use numbers from 0 to 1.")
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Mask:
-        rows, columns = self._span(self.top, self.height, height), self._span(self.left, self.width, width)
-        if rows.start < 0 or columns.start < 0 or rows.stop > height or columns.stop > width:
+    def _build(self, space: Space) -> Mask:
+        rows, columns = self._span(self.top, self.height, space.height), self._span(self.left, self.width, space.width)
+        if rows.start < 0 or columns.start < 0 or rows.stop > space.height or columns.stop > space.width:
             raise ValueError(
                 f"The box spans rows {rows.start} to {rows.stop} and columns {columns.start} to {columns.stop}, but "
-                f"the image is {width}x{height}: move it or make it smaller."
+                f"the image is {space.width}x{space.height}: move it or make it smaller."
             )
-        known = torch.ones(1, 1, height, width, dtype=torch.bool)
+        known = torch.ones(1, 1, space.height, space.width, dtype=torch.bool)
         known[..., rows, columns] = False
         if not known.any():
             raise ValueError("The box hides every pixel: make it smaller.")
-        return Mask(known, channels, device, dtype)
+        return Mask(space, known)
 
     def _span(self, start: float | None, size: float, whole: int) -> slice:
         scale = whole if self.unit == "parts" else 1

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .base import LinearOperator
 from .degradation import Degradation
+from .space import Space
 
 LUMA = (0.299, 0.587, 0.114)
 
@@ -27,11 +28,11 @@ class Colorization(Degradation):
         if self.weights not in ("mean", "luma"):
             raise ValueError(f"There are no grey weights {self.weights!r}: use mean or luma.")
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Grey:
-        if channels != 3:
-            raise ValueError(f"The image has {channels} channels, but colorization needs 3: give it as RGB.")
-        weights = torch.tensor(LUMA if self.weights == "luma" else (1 / 3,) * 3, dtype=dtype)
-        return Grey(weights, height, width, device, dtype)
+    def _build(self, space: Space) -> Grey:
+        if space.channels != 3:
+            raise ValueError(f"The image has {space.channels} channels, but colorization needs 3: give it as RGB.")
+        weights = torch.tensor(LUMA if self.weights == "luma" else (1 / 3,) * 3, dtype=space.dtype)
+        return Grey(space, weights)
 
     def describe(self) -> str:
         return f"colorization ({self.weights})"
@@ -40,9 +41,9 @@ class Colorization(Degradation):
 class Grey(LinearOperator):
     """y = w^T x at every pixel, with weights w that sum to one: A A^T = |w|^2 I."""
 
-    def __init__(self, weights: Tensor, height: int, width: int, device: torch.device | str, dtype: torch.dtype):
-        super().__init__((len(weights), height, width), (1, height, width), device, dtype)
-        self.weights = weights.to(device).view(1, -1, 1, 1)
+    def __init__(self, space: Space, weights: Tensor):
+        super().__init__(space, (1, space.height, space.width))
+        self.weights = weights.to(space.device).view(1, -1, 1, 1)
         self._square = float(weights.double().square().sum())
         self.norm = self._square**0.5
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from .base import LinearOperator, Operator
@@ -12,6 +11,7 @@ from .degradation import Degradation
 from .denoising import Identity
 from .inpainting import Mask
 from .separable import Separable
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,9 @@ class Compose(Degradation):
     first: Degradation
     second: Degradation
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> Operator:
-        first = self.first.build(channels, height, width, device, dtype)
-        second = self.second.build(*first.measurement_shape, device, dtype)
+    def _build(self, space: Space) -> Operator:
+        first = self.first.build(*space.shape, space.device, space.dtype)
+        second = self.second.build(*first.measurement_shape, space.device, space.dtype)
         return compose(first, second)
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
@@ -50,13 +48,13 @@ def compose(first: Operator, second: Operator) -> Operator:
         known = first.known & second.known
         if not known.any(-1).any(-1).all():
             raise ValueError("Together the two masks hide every pixel: leave some of the image unmasked.")
-        return Mask(known, first.image_shape[0], first.device, first.dtype)
+        return Mask(first.space, known)
     return LinearPair(first, second) if first.linear and second.linear else Pair(first, second)
 
 
 class Pair(Operator):
     def __init__(self, first: Operator, second: Operator):
-        super().__init__(first.image_shape, second.measurement_shape, first.device, first.dtype)
+        super().__init__(first.space, second.measurement_shape)
         self.first, self.second = first, second
 
     @property
@@ -85,7 +83,7 @@ class SeparablePair(Separable):
 
     def __init__(self, first: Separable, second: Separable):
         vertical, horizontal = second.vertical @ first.vertical, second.horizontal @ first.horizontal
-        super().__init__(vertical, horizontal, first.image_shape[0], first.device, first.dtype)
+        super().__init__(first.space, vertical, horizontal)
         self.first, self.second = first, second
 
     def _initial_guess(self, y: Tensor) -> Tensor:

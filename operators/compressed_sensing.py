@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..linalg.hadamard import walsh_hadamard
+from ..linalg.seeded import uniform
 from .degradation import Degradation
 from .inpainting import Selection
-from .seeded import uniform
+from .space import Space
 
 BLOCKS = (0, 8, 16, 32, 64)
 
@@ -48,11 +50,9 @@ class CompressedSensing(Degradation):
         if self.rows not in ("random", "first"):
             raise ValueError(f"There is no choice of rows {self.rows!r}: use random or first.")
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> SampledHadamard:
-        scramble, chance = uniform(self.seed, 2, height * width)
-        block = _blocks(height, width, self.block)
+    def _build(self, space: Space) -> SampledHadamard:
+        scramble, chance = uniform(self.seed, 2, space.height * space.width)
+        block = _blocks(space.height, space.width, self.block)
         source = np.lexsort((scramble, block))  # pixels block by block, scrambled within
         place = np.argsort(block, kind="stable")  # and where their coefficients go
         sizes, row = (np.concatenate(v) for v in zip(*map(_split, np.bincount(block).tolist()), strict=True))
@@ -67,13 +67,11 @@ class CompressedSensing(Degradation):
         picture = np.empty_like(known)
         picture[place] = known
         return SampledHadamard(
+            space,
+            torch.from_numpy(picture).view(1, 1, space.height, space.width),
             torch.from_numpy(source[by_size]),
             torch.from_numpy(place[by_size]),
             runs,
-            torch.from_numpy(picture).view(1, 1, height, width),
-            channels,
-            device,
-            dtype,
         )
 
     def view(self, measurement: Tensor) -> Tensor:
@@ -90,19 +88,10 @@ class SampledHadamard(Selection):
     source, place: permutations of the pixels. runs: (size of a transform, number of pixels so transformed).
     """
 
-    def __init__(
-        self,
-        source: Tensor,
-        place: Tensor,
-        runs: list[tuple[int, int]],
-        known: Tensor,
-        channels: int,
-        device: torch.device | str,
-        dtype: torch.dtype,
-    ):
-        super().__init__(known, channels, device, dtype)
-        self._source, self._from_source = source.to(device), source.argsort().to(device)
-        self._place, self._to_place = place.to(device), place.argsort().to(device)
+    def __init__(self, space: Space, known: Tensor, source: Tensor, place: Tensor, runs: list[tuple[int, int]]):
+        super().__init__(space, known)
+        self._source, self._from_source = source.to(space.device), source.argsort().to(space.device)
+        self._place, self._to_place = place.to(space.device), place.argsort().to(space.device)
         self._runs = runs
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -116,19 +105,6 @@ class SampledHadamard(Selection):
     def _transform(self, x: Tensor) -> Tensor:
         parts = x.split([count for _, count in self._runs], 2)
         return torch.cat([walsh_hadamard(v, n) for v, (n, _) in zip(parts, self._runs, strict=True)], 2)
-
-
-def walsh_hadamard(x: Tensor, size: int) -> Tensor:
-    """Orthonormal Walsh-Hadamard transform of every `size` numbers along the last side, in natural order.
-
-    size: a power of two. By butterflies, in size * log2(size) additions.
-    """
-    whole, reach = x.shape, 1
-    while reach < size:
-        first, second = x.reshape(*whole[:-1], -1, 2, reach).unbind(-2)
-        x = torch.stack((first + second, first - second), -2)
-        reach *= 2
-    return x.reshape(whole) * size**-0.5
 
 
 def _pick(x: Tensor, order: Tensor) -> Tensor:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
-    from .base import Operator
+from .base import Operator
+from .space import Space
 
 
 class Degradation(ABC):
@@ -35,17 +34,14 @@ class Degradation(ABC):
         The host runs nodes under inference mode, whose tensors cannot take part in a backward pass; an operator is
         needed there, so it is built outside that mode.
         """
-        import torch
-
+        space = Space(channels, height, width, torch.device(device), dtype or torch.float32)
         with torch.inference_mode(False):
-            operator = self._build(channels, height, width, device, dtype or torch.float32)
+            operator = self._build(space)
         operator.rebuild = partial(self.build, channels, height, width, device)
         return operator
 
     @abstractmethod
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> Operator: ...
+    def _build(self, space: Space) -> Operator: ...
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the image that a measurement of this height and width speaks of."""

@@ -10,16 +10,15 @@ from torch import Tensor
 
 from .base import LinearOperator
 from .degradation import Degradation
+from .space import Space
 
 
 @dataclass(frozen=True)
 class Denoising(Degradation):
     """The image itself was measured, with noise."""
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> LinearOperator:
-        return Identity((channels, height, width), (channels, height, width), device, dtype)
+    def _build(self, space: Space) -> LinearOperator:
+        return Identity(space, space.shape)
 
     def describe(self) -> str:
         return "denoising"

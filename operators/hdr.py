@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from .base import Operator
 from .degradation import Degradation
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class HDR(Degradation):
         if not (self.scale >= 1 and math.isfinite(self.scale)):
             raise ValueError(f"The HDR scale is {self.scale}: use 1 or more; the field's is 2.")
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Clip:
-        return Clip(self.scale, channels, height, width, device, dtype)
+    def _build(self, space: Space) -> Clip:
+        return Clip(space, self.scale)
 
     def describe(self) -> str:
         return f"high dynamic range, contrast x{self.scale:g} and clipped"
@@ -36,10 +36,8 @@ class HDR(Degradation):
 class Clip(Operator):
     """The gradient is the true one: zero where the image is clipped."""
 
-    def __init__(
-        self, scale: float, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ):
-        super().__init__((channels, height, width), (channels, height, width), device, dtype)
+    def __init__(self, space: Space, scale: float):
+        super().__init__(space, space.shape)
         self.scale = scale
 
     def _forward(self, x: Tensor) -> Tensor:

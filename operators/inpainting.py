@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from .base import LinearOperator, Shape
+from .base import LinearOperator
 from .degradation import Degradation
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,13 @@ class Inpainting(Degradation):
         bits = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.height * self.width)
         return bits.reshape(self.height, self.width).astype(bool)
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Mask:
-        if (height, width) != (self.height, self.width):
+    def _build(self, space: Space) -> Mask:
+        if (space.height, space.width) != (self.height, self.width):
             raise ValueError(
-                f"The mask is {self.width}x{self.height} pixels and the image {width}x{height}: "
+                f"The mask is {self.width}x{self.height} pixels and the image {space.width}x{space.height}: "
                 "resize one to the size of the other."
             )
-        known = torch.from_numpy(~self.missing())[None, None]
-        return Mask(known, channels, device, dtype)
+        return Mask(space, torch.from_numpy(~self.missing())[None, None])
 
     def describe(self) -> str:
         return f"inpainting, {self.missing().mean():.1%} of {self.width}x{self.height} pixels missing"
@@ -64,12 +64,11 @@ class Selection(LinearOperator):
 
     norm = 1.0
 
-    def __init__(self, known: Tensor, channels: int, device: torch.device | str, dtype: torch.dtype):
-        shape: Shape = (channels, *known.shape[-2:])
-        super().__init__(shape, shape, device, dtype)
-        self.known = known.to(device)
-        self._weight = self.known.to(dtype)  # a product with numbers is many times faster than a selection
-        self._measured = int(known.expand(1, *shape).sum())
+    def __init__(self, space: Space, known: Tensor):
+        super().__init__(space, space.shape)
+        self.known = known.to(space.device)
+        self._weight = self.known.to(space.dtype)  # a product with numbers is many times faster than a selection
+        self._measured = int(known.expand(1, *space.shape).sum())
 
     @property
     def measured(self) -> int:

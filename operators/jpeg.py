@@ -13,6 +13,7 @@ from .base import Operator
 from .colorization import LUMA
 from .degradation import Degradation
 from .quantization import straight_through
+from .space import Space
 
 # ITU-T T.81 (1992), Annex K, tables K.1 and K.2: steps for the 8 x 8 frequencies, vertical by horizontal.
 LUMINANCE = (
@@ -65,10 +66,10 @@ class JPEG(Degradation):
         if self.rounding not in ROUNDINGS:
             raise ValueError(f"There is no rounding {self.rounding!r}: use one of {', '.join(ROUNDINGS)}.")
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Codec:
-        if channels not in (1, 3):
-            raise ValueError(f"The image has {channels} channels, but a JPEG has 1 or 3: give it as RGB or grey.")
-        return Codec(self, channels, height, width, device, dtype)
+    def _build(self, space: Space) -> Codec:
+        if space.channels not in (1, 3):
+            raise ValueError(f"The image has {space.channels} channels, but a JPEG has 1 or 3: give it as RGB or grey.")
+        return Codec(space, self)
 
     def describe(self) -> str:
         rounding = "" if self.rounding == "straight-through" else f", {self.rounding} rounding"
@@ -86,11 +87,10 @@ class Codec(Operator):
     black would get none to bring it back.
     """
 
-    def __init__(
-        self, jpeg: JPEG, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ):
-        super().__init__((channels, height, width), (channels, height, width), device, dtype)
-        self.factor = SUBSAMPLING[jpeg.subsampling] if channels == 3 else 1
+    def __init__(self, space: Space, jpeg: JPEG):
+        super().__init__(space, space.shape)
+        device, dtype = space.device, space.dtype
+        self.factor = SUBSAMPLING[jpeg.subsampling] if space.channels == 3 else 1
         self.cubic = jpeg.rounding == "cubic"
         self._basis = cosines(8).to(dtype).to(device)
         self._tables = [quantization_table(t, jpeg.quality).to(device, dtype) for t in (LUMINANCE, CHROMINANCE)]
@@ -110,8 +110,8 @@ class Codec(Operator):
             color = self._whole(avg_pool2d(color, 2), self._averaged)
         color = self._code(color, chrominance)
         if self.factor == 2:
-            color = self._whole(enlarge(color[..., : (height + 1) // 2, : (width + 1) // 2]), self._enlarged)
-        return _clip(self._whole(to_rgb(y, color[..., :height, :width])), 0, 255) / 255
+            color = self._whole(upsample(color[..., : (height + 1) // 2, : (width + 1) // 2]), self._enlarged)
+        return _clip(self._whole(from_ycc(y, color[..., :height, :width])), 0, 255) / 255
 
     def _code(self, planes: Tensor, table: Tensor) -> Tensor:
         """Write and read planes [B, c, H, W] of -128..127, H and W multiples of 8.
@@ -149,13 +149,13 @@ def to_ycc(rgb: Tensor) -> tuple[Tensor, Tensor]:
     return y, torch.cat([(blue - y) / (2 - 2 * LUMA[2]), (red - y) / (2 - 2 * LUMA[0])], 1)
 
 
-def to_rgb(y: Tensor, color: Tensor) -> Tensor:
+def from_ycc(y: Tensor, color: Tensor) -> Tensor:
     """Inverse of to_ycc."""
     red, blue = y + (2 - 2 * LUMA[0]) * color[:, 1:], y + (2 - 2 * LUMA[2]) * color[:, :1]
     return torch.cat([red, (y - LUMA[0] * red - LUMA[2] * blue) / LUMA[1], blue], 1)
 
 
-def enlarge(planes: Tensor) -> Tensor:
+def upsample(planes: Tensor) -> Tensor:
     """Twice as high and wide, each new pixel 3/4 of the nearest old one and 1/4 of the next; libjpeg only repeats
     planes of 1 or 2 px width."""
     if planes.shape[3] <= 2:

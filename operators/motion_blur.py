@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..linalg.seeded import uniform
 from .boundary import check_boundary
 from .convolution import Blur
-from .seeded import uniform
 
 SAMPLES = 2000  # of the path; at the greatest length of 255 px that is one every eighth of a pixel
 SHAKE = 2.0  # root mean square turn by tremor over the whole exposure, in radians

@@ -21,12 +21,3 @@ def poisson(y: Tensor, peak: float, generators: Sequence[torch.Generator]) -> Te
     rates = (y * peak).clamp_min(0).cpu()
     counts = [torch.poisson(rate, generator) for rate, generator in zip(rates, generators, strict=True)]
     return torch.stack(counts).to(y.device) / peak
-
-
-def poisson_std(y: Tensor, peak: float) -> Tensor:
-    """Std [B] of the white Gaussian noise that has the power of the Poisson noise on each image y [B, ...].
-
-    Poisson noise has the variance y / peak, so that is the root of its mean. Where only the noisy measurement is at
-    hand, its mean does as well: the noise changes it little.
-    """
-    return (y.clamp_min(0).flatten(1).mean(1) / peak).sqrt()

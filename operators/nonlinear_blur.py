@@ -11,6 +11,7 @@ from torch import Tensor
 from .base import LinearOperator, Operator
 from .degradation import Degradation
 from .motion_blur import MotionBlur
+from .space import Space
 
 TOE = 0.04
 """Values below this, 10 of 255, are proportional to light, about as in sRGB: a power alone would be infinitely steep
@@ -39,10 +40,8 @@ class NonlinearBlur(Degradation):
         if not (self.exposure >= 1 and math.isfinite(self.exposure)):
             raise ValueError(f"The exposure is {self.exposure}: use 1 (nothing saturates) or more.")
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> LinearLight:
-        blur = self.blur.build(channels, height, width, device, dtype)
+    def _build(self, space: Space) -> LinearLight:
+        blur = self.blur.build(*space.shape, space.device, space.dtype)
         if not blur.linear:
             raise ValueError(f"A nonlinear blur is made from a linear one, not from {self.blur.describe()}.")
         return LinearLight(blur, self.gamma, self.exposure)
@@ -59,7 +58,7 @@ class LinearLight(Operator):
     """The gradient is the true one: zero where the sensor saturates."""
 
     def __init__(self, blur: LinearOperator, gamma: float, exposure: float):
-        super().__init__(blur.image_shape, blur.measurement_shape, blur.device, blur.dtype)
+        super().__init__(blur.space, blur.measurement_shape)
         self.blur, self.gamma, self.exposure = blur, gamma, exposure
 
     @property

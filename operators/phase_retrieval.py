@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.fft import fft2, fftshift, ifftshift, irfft2, rfft2
 
-from .base import Operator, Shape
+from ..linalg.seeded import uniform
+from .base import Operator
 from .degradation import Degradation
-from .seeded import uniform
+from .space import Space
 
 FEEDBACK = 0.9
 HYBRID_STEPS = 90
@@ -44,11 +45,8 @@ class PhaseRetrieval(Degradation):
         """Length of a side with its frame."""
         return length + 2 * int(self.oversample / 8 * length)
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> FourierMagnitude:
-        shapes = (channels, height, width), (channels, self.framed(height), self.framed(width))
-        return FourierMagnitude(self.background, *shapes, device, dtype)
+    def _build(self, space: Space) -> FourierMagnitude:
+        return FourierMagnitude(space, (self.framed(space.height), self.framed(space.width)), self.background)
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
         return tuple(next(n for n in range(1, side + 1) if self.framed(n) >= side) for side in (height, width))
@@ -69,17 +67,10 @@ class FourierMagnitude(Operator):
 
     ambiguous = True
 
-    def __init__(
-        self,
-        background: float,
-        image_shape: Shape,
-        measurement_shape: Shape,
-        device: torch.device | str,
-        dtype: torch.dtype,
-    ):
-        super().__init__(image_shape, measurement_shape, device, dtype)
+    def __init__(self, space: Space, frame: tuple[int, int], background: float):
+        super().__init__(space, (space.channels, *frame))
+        self.frame = frame
         self.background = background
-        self.frame = measurement_shape[1:]
 
     def _forward(self, x: Tensor) -> Tensor:
         spectra = (fft2(one, s=self.frame, norm="ortho") for one in (x - self.background).split(1))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from .base import Operator
 from .degradation import Degradation
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,8 @@ class Quantization(Degradation):
         if self.levels not in range(2, 65537):
             raise ValueError(f"The number of levels is {self.levels}: use a whole number from 2 to 65536.")
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> Quantizer:
-        return Quantizer(self.levels, channels, height, width, device, dtype)
+    def _build(self, space: Space) -> Quantizer:
+        return Quantizer(space, self.levels)
 
     def describe(self) -> str:
         return f"quantization to {self.levels} levels"
@@ -38,10 +36,8 @@ class Quantizer(Operator):
     Léonard and Courville, 2013): that of the identity, which is the derivative averaged over one level.
     """
 
-    def __init__(
-        self, levels: int, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ):
-        super().__init__((channels, height, width), (channels, height, width), device, dtype)
+    def __init__(self, space: Space, levels: int):
+        super().__init__(space, space.shape)
         self.steps = levels - 1
 
     def _forward(self, x: Tensor) -> Tensor:

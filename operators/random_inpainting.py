@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..linalg.seeded import uniform
 from .degradation import Degradation
 from .inpainting import Mask
-from .seeded import uniform
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class RandomInpainting(Degradation):
         if not 0 <= self.fraction < 1:
             raise ValueError(f"The missing fraction is {self.fraction}: use 0 or more, and less than 1.")
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Mask:
-        pixels = height * width
+    def _build(self, space: Space) -> Mask:
+        pixels = space.height * space.width
         missing = min(round(self.fraction * pixels), pixels - 1)
-        order = uniform(self.seed, channels if self.per_channel else 1, pixels).argsort(1, kind="stable")
+        order = uniform(self.seed, space.channels if self.per_channel else 1, pixels).argsort(1, kind="stable")
         known = np.ones_like(order, bool)
         np.put_along_axis(known, order[:, :missing], False, 1)
-        return Mask(torch.from_numpy(known).view(1, -1, height, width), channels, device, dtype)
+        return Mask(space, torch.from_numpy(known).view(1, -1, space.height, space.width))
 
     def describe(self) -> str:
         channels = " of every channel" if self.per_channel else ""

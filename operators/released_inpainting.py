@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..linalg.seeded import uniform
 from .degradation import Degradation
 from .inpainting import Mask
-from .seeded import uniform
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class ReleasedInpainting(Degradation):
 
     seed: int = 0
 
-    def _build(self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype) -> Mask:
-        pixels = height * width
-        known = np.ones(pixels * channels, bool)
+    def _build(self, space: Space) -> Mask:
+        pixels = space.height * space.width
+        known = np.ones(pixels * space.channels, bool)
         known[uniform(self.seed, pixels).argsort(kind="stable")[: pixels // 2]] = False
-        known = torch.from_numpy(known.reshape(1, height, width, channels)).movedim(-1, 1)
-        return Mask(known.contiguous(), channels, device, dtype)
+        pixel_by_pixel = torch.from_numpy(known.reshape(1, space.height, space.width, space.channels))
+        return Mask(space, pixel_by_pixel.movedim(-1, 1).contiguous())
 
     def describe(self) -> str:
         return f"inpainting, half of the entries of the upper third missing at random, seed {self.seed}"

@@ -11,6 +11,7 @@ from torch import Tensor
 from .boundary import sampling_matrix
 from .degradation import Degradation
 from .separable import Separable
+from .space import Space
 
 GAUSSIAN_SIGMA = 0.4  # of the factor: 1.6 px at factor 4
 
@@ -79,11 +80,9 @@ class SuperResolution(Degradation):
         taps = row[inside[0] : inside[-1] + 1]
         return torch.outer(taps, taps)
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> Separable:
-        vertical, horizontal = (resampling_matrix(size, self.factor, self.kernel) for size in (height, width))
-        return Separable(vertical, horizontal, channels, device, dtype)
+    def _build(self, space: Space) -> Separable:
+        vertical, horizontal = (resampling_matrix(size, self.factor, self.kernel) for size in space.shape[1:])
+        return Separable(space, vertical, horizontal)
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
         return height * self.factor, width * self.factor

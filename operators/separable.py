@@ -13,12 +13,10 @@ import torch
 from torch import Tensor
 
 from ..linalg.banded import Banded, both_sides
-from ..linalg.cosine_basis import cosines
+from ..linalg.cosine_basis import cosine_eigenvalues
+from ..linalg.svd import RCOND, reciprocal, svd
 from .base import LinearOperator
-
-# Singular values below this part of the largest count as zero in a pseudo-inverse. It is what float32 can resolve and
-# leaves A A^+ A = A well within 1e-5.
-RCOND = 1e-6
+from .space import Space
 
 
 class Separable(LinearOperator):
@@ -28,14 +26,11 @@ class Separable(LinearOperator):
     twice over per channel, after one decomposition that is made when first needed.
     """
 
-    def __init__(
-        self, vertical: Tensor, horizontal: Tensor, channels: int, device: torch.device | str, dtype: torch.dtype
-    ):
-        (h, height), (w, width) = vertical.shape, horizontal.shape
-        super().__init__((channels, height, width), (channels, h, w), device, dtype)
+    def __init__(self, space: Space, vertical: Tensor, horizontal: Tensor):
+        super().__init__(space, (space.channels, len(vertical), len(horizontal)))
         self.vertical, self.horizontal = vertical, horizontal
-        self._bands = Banded(vertical, device, dtype), Banded(horizontal, device, dtype)
-        self._transposed = Banded(vertical.T, device, dtype), Banded(horizontal.T, device, dtype)
+        self._bands = self._banded(vertical), self._banded(horizontal)
+        self._transposed = self._banded(vertical.T), self._banded(horizontal.T)
 
     def _forward(self, x: Tensor) -> Tensor:
         vertical, horizontal = self._bands
@@ -65,41 +60,23 @@ class Separable(LinearOperator):
     @cached_property
     def cosine_gain(self) -> Tensor | None:
         """That of blurs with a symmetric kernel and mirrored borders."""
-        if self.image_shape != self.measurement_shape:
+        vertical, horizontal = cosine_eigenvalues(self.vertical), cosine_eigenvalues(self.horizontal)
+        if vertical is None or horizontal is None:
             return None
-        gains = []
-        for matrix in (self.vertical, self.horizontal):
-            basis = cosines(len(matrix))
-            product = basis @ matrix @ basis.T
-            gain = product.diagonal()
-            if (product - gain.diag()).abs().max() > 1e-9 * gain.abs().max():
-                return None
-            gains.append(gain)
         with torch.inference_mode(False):
-            return self._cast(torch.outer(*gains))[0]
+            return self._cast(torch.outer(vertical, horizontal))[0]
 
     @cached_property
     def _svd(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
         """(U, s, V) of both factors, and all singular values of A as [h, w]. Made on first use: A alone needs none."""
         with torch.inference_mode(False):
-            vertical = _factor(self.vertical)
-            horizontal = vertical if torch.equal(self.vertical, self.horizontal) else _factor(self.horizontal)
+            vertical = svd(self.vertical)
+            horizontal = vertical if torch.equal(self.vertical, self.horizontal) else svd(self.horizontal)
             values = torch.outer(vertical[1], horizontal[1])
             return self._cast(*vertical), self._cast(*horizontal), self._cast(values)[0]
 
+    def _banded(self, matrix: Tensor) -> Banded:
+        return Banded(matrix, self.device, self.dtype)
+
     def _cast(self, *parts: Tensor) -> tuple[Tensor, ...]:
         return tuple(part.to(self.dtype).to(self.device) for part in parts)  # in two steps: MPS has no float64
-
-
-def _factor(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """U, s, V with matrix = U diag(s) V^T; by the faster symmetric eigendecomposition where there is one."""
-    if matrix.shape[0] == matrix.shape[1] and torch.allclose(matrix, matrix.T, rtol=0, atol=1e-14):
-        values, vectors = torch.linalg.eigh(matrix)
-        return vectors, values.abs(), torch.where(values < 0, -vectors, vectors)
-    u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
-    return u, s, vt.T
-
-
-def reciprocal(values: Tensor, cutoff: float) -> Tensor:
-    """1 / values, and 0 where a value is below `cutoff` times the largest of its plane."""
-    return torch.where(values > cutoff * values.amax((-2, -1), keepdim=True), 1 / values, 0.0)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..linalg.fft import by_plane
 from ..linalg.linear_map import Map
 from .base import LinearOperator
 from .blur import gaussian_taps
 from .boundary import check_boundary
-from .convolution import Frame, borderless_inverse, by_plane
+from .convolution import borderless_inverse
 from .degradation import Degradation
+from .frame import Frame
+from .space import Space
 
 LEVELS = 5  # of kernels between centre and corner
 
@@ -38,10 +41,8 @@ class SpaceVaryingBlur(Degradation):
                 raise ValueError(f"A blur sigma is {sigma}: use a number of pixels above 0.")
         check_boundary(self.boundary)
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> VaryingConvolution:
-        return VaryingConvolution(self.kernels(), radial_windows(height, width), self.boundary, channels, device, dtype)
+    def _build(self, space: Space) -> VaryingConvolution:
+        return VaryingConvolution(space, self.kernels(), radial_windows(space.height, space.width), self.boundary)
 
     def kernels(self) -> Tensor:
         """[LEVELS, h, w], float64, from centre to corner. Each sums to one."""
@@ -73,21 +74,12 @@ class VaryingConvolution(LinearOperator):
     kernels [K, k, l] and windows [K, H, W]: float64 on the CPU.
     """
 
-    def __init__(
-        self,
-        kernels: Tensor,
-        windows: Tensor,
-        boundary: str,
-        channels: int,
-        device: torch.device | str,
-        dtype: torch.dtype,
-    ):
-        shape = (channels, *windows.shape[1:])
-        super().__init__(shape, shape, device, dtype)
-        self.frame = Frame(*windows.shape[1:], *(n // 2 for n in kernels.shape[1:]), boundary, device, dtype)
+    def __init__(self, space: Space, kernels: Tensor, windows: Tensor, boundary: str):
+        super().__init__(space, space.shape)
+        self.frame = Frame(space, (kernels.shape[1], kernels.shape[2]), boundary)
         self.responses = [self.frame.response(kernel) for kernel in kernels]
         self._conjugates = [response.conj().resolve_conj() for response in self.responses]
-        self.windows = windows.to(dtype).to(device)
+        self.windows = windows.to(space.dtype).to(space.device)
 
     def _forward(self, x: Tensor) -> Tensor:
         parts = list(zip(self.windows, self.responses, strict=True))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..linalg.svd import RCOND
 from .base import LinearOperator
 from .colorization import Grey
 from .convolution import CircularConvolution
 from .denoising import Identity
 from .inpainting import Selection
-from .separable import RCOND, Separable
+from .separable import Separable
 
 WEAK = 1e-2
 """Where no singular values are known, what A makes weaker than this part of its norm counts as lost."""

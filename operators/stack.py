@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from ..linalg.linear_map import Map
 from .base import LinearOperator, Operator
 from .degradation import Degradation
+from .space import Space
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,8 @@ class Stack(Degradation):
     first: Degradation
     second: Degradation
 
-    def _build(
-        self, channels: int, height: int, width: int, device: torch.device | str, dtype: torch.dtype
-    ) -> Operator:
-        first, second = (part.build(channels, height, width, device, dtype) for part in (self.first, self.second))
+    def _build(self, space: Space) -> Operator:
+        first, second = (part.build(*space.shape, space.device, space.dtype) for part in (self.first, self.second))
         return LinearPanes(first, second) if first.linear and second.linear else Panes(first, second)
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
@@ -47,7 +46,7 @@ class Stack(Degradation):
 class Panes(Operator):
     def __init__(self, first: Operator, second: Operator):
         channels, height, width = map(max, first.measurement_shape, second.measurement_shape)
-        super().__init__(first.image_shape, (channels, height, 2 * width), first.device, first.dtype)
+        super().__init__(first.space, (channels, height, 2 * width))
         self.parts = first, second
 
     @property

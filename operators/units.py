@@ -26,7 +26,7 @@ class InModelUnits(Operator):
     """A nonlinear operator of image units that takes and gives model units."""
 
     def __init__(self, operator: Operator):
-        super().__init__(operator.image_shape, operator.measurement_shape, operator.device, operator.dtype)
+        super().__init__(operator.space, operator.measurement_shape)
         self.operator = operator
 
     @property

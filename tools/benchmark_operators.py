@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 from torch.fft import irfft2, rfft2
 
+from maprps.linalg.fft import fast_size
 from maprps.operators import Operator
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.colorization import Colorization
 from maprps.operators.compressed_sensing import CompressedSensing
-from maprps.operators.convolution import fast_size
 from maprps.operators.kernel_blur import KernelBlur
 from maprps.operators.motion_blur import MotionBlur
 from maprps.operators.phase_retrieval import PhaseRetrieval

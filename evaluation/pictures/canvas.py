@@ -34,7 +34,7 @@ def text_width(text: str, size: int) -> int:
     return round(font(size).getlength(text))
 
 
-def to_image(picture: Image.Image) -> Tensor:
+def from_pillow(picture: Image.Image) -> Tensor:
     """A Pillow RGB picture as IMAGE [1, H, W, 3]."""
     return torch.from_numpy(np.array(picture, np.float32) / 255)[None]
 
@@ -105,7 +105,7 @@ class Canvas:
         draw = ImageDraw.Draw(picture)
         for position, text, color, face, anchor, halo in self._texts:
             draw.text(position, text, color, face, anchor, stroke_width=halo, stroke_fill=PAPER)
-        return to_image(picture)
+        return from_pillow(picture)
 
     def _scaled(self, point: Point) -> Point:
         return point[0] * self._scale, point[1] * self._scale

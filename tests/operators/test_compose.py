@@ -8,6 +8,7 @@ from maprps.operators.compose import Compose, compose
 from maprps.operators.denoising import Denoising
 from maprps.operators.inpainting import Inpainting
 from maprps.operators.resampling import SuperResolution
+from maprps.operators.space import Space
 
 
 def mask(height, width, seed=0):
@@ -75,7 +76,7 @@ def test_three_in_a_row():
 
 class Square(Operator):
     def __init__(self, shape):
-        super().__init__(shape, shape, "cpu", torch.float32)
+        super().__init__(Space(*shape, torch.device("cpu"), torch.float32), shape)
 
     def _forward(self, x):
         return x**2

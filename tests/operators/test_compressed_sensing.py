@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.linalg import hadamard
 
-from maprps.operators.compressed_sensing import CompressedSensing, walsh_hadamard
+from maprps.linalg.hadamard import walsh_hadamard
+from maprps.operators.compressed_sensing import CompressedSensing
 
 
 def dense(operator):

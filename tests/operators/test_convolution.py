@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maprps.operators.convolution import convolution, fast_size
+from maprps.linalg.fft import fast_size
+from maprps.operators.convolution import convolution
+from maprps.operators.space import Space
 
 PADDING = {"reflect": "symmetric", "circular": "wrap", "zero": "constant", "replicate": "edge"}
 
@@ -25,7 +27,8 @@ def convolve(image, kernel, boundary):
 
 
 def build(kernel, boundary, *shape):
-    return convolution(torch.from_numpy(kernel), boundary, 1, *shape, "cpu", torch.float64)
+    space = Space(1, *shape, torch.device("cpu"), torch.float64)
+    return convolution(space, torch.from_numpy(kernel), boundary)
 
 
 @pytest.mark.parametrize("boundary", PADDING)

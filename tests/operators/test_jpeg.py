@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import avg_pool2d, interpolate
 
-from maprps.operators.jpeg import CHROMINANCE, JPEG, LUMINANCE, enlarge, quantization_table, to_rgb, to_ycc
+from maprps.operators.jpeg import CHROMINANCE, JPEG, LUMINANCE, from_ycc, quantization_table, to_ycc, upsample
 
 PILLOW = {"4:4:4": 0, "4:2:0": 2}
 PHOTO = np.asarray(Image.open(Path(__file__).parents[2] / "workflows" / "photos" / "coffee.png").convert("RGB"))
@@ -92,14 +92,14 @@ def test_color_is_bt601_in_full_range():
     )  # ITU-T T.871
     wanted = torch.einsum("ij,bjhw->bihw", matrix, x)
     torch.testing.assert_close(torch.cat([y, color], 1), wanted, rtol=0, atol=1e-6)
-    torch.testing.assert_close(to_rgb(y, color), x)
+    torch.testing.assert_close(from_ycc(y, color), x)
 
 
 @pytest.mark.parametrize("size", [(1, 3), (4, 5), (9, 16)])
 def test_color_is_enlarged_linearly(size):
     planes = torch.rand(2, 2, *size, dtype=torch.float64)
     wanted = interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(enlarge(planes), wanted)
+    torch.testing.assert_close(upsample(planes), wanted)
 
 
 def linear_codec(x, subsampling):
@@ -109,7 +109,7 @@ def linear_codec(x, subsampling):
     y, color = to_ycc(x)
     color = avg_pool2d(torch.nn.functional.pad(color, (0, -x.shape[3] % 2, 0, -x.shape[2] % 2), "replicate"), 2)
     color = interpolate(color, scale_factor=2, mode="bilinear", align_corners=False)
-    return to_rgb(y, color[..., : x.shape[2], : x.shape[3]])
+    return from_ycc(y, color[..., : x.shape[2], : x.shape[3]])
 
 
 @pytest.mark.parametrize("subsampling", PILLOW)

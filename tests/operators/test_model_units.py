@@ -13,6 +13,7 @@ from maprps.operators.denoising import Denoising
 from maprps.operators.inpainting import Inpainting
 from maprps.operators.motion_blur import MotionBlur
 from maprps.operators.resampling import SuperResolution
+from maprps.operators.space import Space
 from maprps.operators.stack import Stack
 
 MASK = Inpainting.from_mask(np.random.default_rng(0).random((12, 20)) < 0.5)
@@ -54,7 +55,7 @@ def test_what_a_hole_shows_does_not_matter():
 
 class Cube(Operator):
     def __init__(self):
-        super().__init__((1, 4, 4), (1, 4, 4), "cpu", torch.float64)
+        super().__init__(Space(1, 4, 4, torch.device("cpu"), torch.float64), (1, 4, 4))
 
     def _forward(self, x):
         return x**3

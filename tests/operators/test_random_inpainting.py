@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maprps.linalg.seeded import uniform
 from maprps.operators.compose import Compose
 from maprps.operators.random_inpainting import RandomInpainting
-from maprps.operators.seeded import uniform
 
 
 @given(st.floats(0, 0.999), st.integers(1, 30), st.integers(1, 30), st.booleans(), st.integers(0, 2**64 - 1))

@@ -9,6 +9,7 @@ from maprps.operators.compressed_sensing import CompressedSensing
 from maprps.operators.phase_retrieval import PhaseRetrieval
 from maprps.operators.random_inpainting import RandomInpainting
 from maprps.operators.resampling import SuperResolution
+from maprps.operators.space import Space
 from maprps.operators.stack import Panes, Stack
 
 PAIRS = [
@@ -62,7 +63,7 @@ def test_starts_from_the_part_that_measured_more():
 
 class Square(Operator):
     def __init__(self):
-        super().__init__((1, 4, 4), (1, 4, 4), "cpu", torch.float32)
+        super().__init__(Space(1, 4, 4, torch.device("cpu"), torch.float32), (1, 4, 4))
 
     def _forward(self, x):
         return x**2

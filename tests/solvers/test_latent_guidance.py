@@ -13,6 +13,7 @@ from maprps.operators.blur import GaussianBlur
 from maprps.operators.denoising import Denoising
 from maprps.operators.inpainting import Inpainting
 from maprps.operators.resampling import SuperResolution
+from maprps.operators.space import Space
 from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, LatentDPS
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
@@ -282,8 +283,8 @@ class Saturating(Operator):
     """tanh of every pixel."""
 
     def __init__(self):
-        shape = (1, PIXELS, PIXELS)
-        super().__init__(shape, shape, "cpu", torch.float64)
+        space = Space(1, PIXELS, PIXELS, torch.device("cpu"), torch.float64)
+        super().__init__(space, space.shape)
 
     def _forward(self, x):
         return torch.tanh(x)

@@ -77,7 +77,7 @@ class Pointwise(Operator):
 
     def __init__(self, function, dtype):
         self.blur = GaussianBlur(5, 0.8, "reflect").build(1, 12, 12, dtype=dtype)
-        super().__init__((1, 12, 12), (1, 12, 12), "cpu", dtype)
+        super().__init__(self.blur.space, self.blur.measurement_shape)
         self.function = function
 
     def _forward(self, x):
