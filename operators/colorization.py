@@ -31,19 +31,22 @@ class Colorization(Degradation):
         if channels != 3:
             raise ValueError(f"The image has {channels} channels, but colorization needs 3: give it as RGB.")
         weights = torch.tensor(LUMA if self.weights == "luma" else (1 / 3,) * 3, dtype=dtype)
-        return Grey(weights, height, width, device, dtype)
+        return Grey(weights[:, None, None], height, width, device, dtype)
 
     def describe(self) -> str:
         return f"colorization ({self.weights})"
 
 
 class Grey(LinearOperator):
-    """y = w^T x at every pixel, with weights w that sum to one: A A^T = |w|^2 I."""
+    """y = w^T x at every pixel, with weights w that sum to one: A A^T = |w|^2 I.
+
+    weights: [C, 1, 1], or [C, H, W] with the same |w| everywhere.
+    """
 
     def __init__(self, weights: Tensor, height: int, width: int, device: torch.device | str, dtype: torch.dtype):
         super().__init__((len(weights), height, width), (1, height, width), device, dtype)
-        self.weights = weights.to(device).view(1, -1, 1, 1)
-        self._square = float(weights.double().square().sum())
+        self.weights = weights.to(device)[None]
+        self._square = float(weights[:, 0, 0].double().square().sum())
         self.norm = self._square**0.5
 
     def _forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...operators.bayer import PATTERNS, BayerMosaic
 from ...operators.colorization import Colorization
 from ...operators.compressed_sensing import BLOCKS, CompressedSensing
 from ...operators.phase_retrieval import PhaseRetrieval
@@ -73,6 +74,32 @@ class ColorizationNode(io.ComfyNode):
     @classmethod
     def execute(cls, **settings) -> io.NodeOutput:
         return io.NodeOutput(Colorization(**settings))
+
+
+class BayerMosaicNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_BayerMosaic",
+            display_name="Bayer Mosaic (MAP-RPS)",
+            category=CATEGORY,
+            description="A camera's sensor measured one color at each pixel, as in a raw file; restoring finds the "
+            "other two. The measurement has one channel; a raw mosaic saved as a grey picture will do.",
+            inputs=[
+                io.Combo.Input(
+                    "pattern",
+                    options=list(PATTERNS),
+                    default=BayerMosaic.pattern,
+                    optional=True,
+                    tooltip="Colors of the upper left 2x2 pixels, row by row. If colors come out wrong, try another.",
+                ),
+            ],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, **settings) -> io.NodeOutput:
+        return io.NodeOutput(BayerMosaic(**settings))
 
 
 class CompressedSensingNode(io.ComfyNode):

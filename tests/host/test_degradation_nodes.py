@@ -9,8 +9,10 @@ import torch
 from labs.degradations import EXAMPLES
 from PIL import Image
 
+from maprps.evaluation.quality import psnr
 from maprps.launch.client import PromptError
 from maprps.nodes.degradations import DEGRADATION_NODES
+from maprps.operators.bayer import PATTERNS, BayerMosaic
 from maprps.operators.bkse import BKSE
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.presets import PRESETS
@@ -206,6 +208,33 @@ def test_measurement_with_other_channels_is_refused(server, degradation, measure
     with pytest.raises(PromptError, match=reason) as failed:
         server.run(prompt)
     assert failed.value.node_id == "map"
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_bayer_mosaic_is_restored_better_than_by_interpolation(server, photos, pattern):
+    """A photo's middle, its mosaic loaded as the RGB picture that a grey file becomes."""
+    (path,) = [path for path in photos if path.stem == "dahlia"]
+    with Image.open(path) as picture:
+        left, top = ((side - 64) // 2 for side in picture.size)
+        clean = np.array(picture.convert("RGB").crop((left, top, left + 64, top + 64)))
+    x = torch.from_numpy(clean / np.float32(255)).movedim(-1, 0)[None]
+    operator = BayerMosaic(pattern).build(3, 64, 64)
+    mosaic = (operator(x) + 0.01 * torch.randn(1, 1, 64, 64)).clamp(0, 1)
+    file = io.BytesIO()
+    Image.fromarray((mosaic[0, 0] * 255).round().byte().numpy()).save(file, "PNG")
+    name = server.upload_image(f"mosaic {pattern}.png", file.getvalue())
+    given = {"degradation": ["mosaic", 0], "measurement": ["load", 0], "noise_std": 0.01}
+    prompt = sources() | {
+        "load": node("LoadImage", image=name),
+        "mosaic": node("MAPRPS_BayerMosaic", pattern=pattern),
+        "map": node("MAPRPS_MAPEstimation", model=["model", 0], **given),
+        "show": node("PreviewImage", images=["map", 0]),
+    }
+    (item,) = server.run(prompt)["show"]["images"]
+    restored = np.array(Image.open(io.BytesIO(server.image(item))).convert("RGB")) / np.float32(255)
+    guess = operator.initial_guess(mosaic).movedim(1, -1)
+    given, found = (float(psnr(image, x.movedim(1, -1))) for image in (guess, torch.from_numpy(restored)[None]))
+    assert found > given + 1
 
 
 def test_preset_gives_its_degradation_its_noise_and_its_source(server):

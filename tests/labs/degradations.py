@@ -14,6 +14,7 @@ import torch
 
 from maprps.operators import Degradation
 from maprps.operators.anisotropic_blur import AnisotropicGaussianBlur
+from maprps.operators.bayer import PATTERNS, BayerMosaic
 from maprps.operators.bkse import BKSE
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.boundary import BOUNDARIES
@@ -183,6 +184,13 @@ UNMASKED = (
         {"weights": ("mean", "luma")},
         channels=3,
         picture=Picture("Colorization", "dahlia", Colorization(), 0.01),
+    ),
+    Example(
+        BayerMosaic,
+        [BayerMosaic(pattern) for pattern in PATTERNS],
+        {"pattern": PATTERNS},
+        channels=3,
+        picture=Picture("BayerMosaic", "dahlia", BayerMosaic(), 0.01),
     ),
 )
 ITERATED = (
