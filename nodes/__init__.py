@@ -4,14 +4,9 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply_degradation import ApplyDegradation
 from .blend import Blend
-from .compose_degradations import ComposeDegradations
 from .custom_sampling import PosteriorGuiderNode, PosteriorSamplerNode
 from .degradation_info import DegradationInfo
-from .degradation_preset import DegradationPreset
-from .degradations.blur import AnisotropicBlur, GaussianBlur, KernelBlur, MotionBlur, SpaceVaryingBlur
-from .degradations.changed_values import HDR, JPEG, NonlinearBlur, PhaseRetrieval, Quantization
-from .degradations.fewer_numbers import Colorization, CompressedSensing, Denoising, SuperResolution
-from .degradations.missing_pixels import BoxInpainting, Inpainting, RandomInpainting
+from .degradations import DEGRADATION_NODES
 from .estimate_blur import EstimateBlur
 from .estimate_noise import EstimateNoise
 from .keep_measured import KeepMeasured
@@ -20,32 +15,12 @@ from .load_pixel_model import LoadPixelModel
 from .map_estimation import LatentMAPEstimation, MAPEstimation
 from .metrics import Metrics
 from .posterior_sampling import LatentRenoisedPosteriorSampling, RenoisedPosteriorSampling
-from .stack_degradations import StackDegradations
 from .traversal import Traversal
 from .uncertainty import Uncertainty
 
 NODES: list[type[io.ComfyNode]] = [
     LoadPixelModel,
-    Denoising,
-    SuperResolution,
-    GaussianBlur,
-    MotionBlur,
-    AnisotropicBlur,
-    KernelBlur,
-    SpaceVaryingBlur,
-    Inpainting,
-    BoxInpainting,
-    RandomInpainting,
-    Colorization,
-    CompressedSensing,
-    HDR,
-    NonlinearBlur,
-    PhaseRetrieval,
-    JPEG,
-    Quantization,
-    ComposeDegradations,
-    StackDegradations,
-    DegradationPreset,
+    *DEGRADATION_NODES,
     EstimateNoise,
     EstimateBlur,
     DegradationInfo,

@@ -32,19 +32,22 @@ class Colorization(Degradation):
         if space.channels != 3:
             raise ValueError(f"The image has {space.channels} channels, but colorization needs 3: give it as RGB.")
         weights = torch.tensor(LUMA if self.weights == "luma" else (1 / 3,) * 3, dtype=space.dtype)
-        return Grey(space, weights)
+        return Grey(space, weights[:, None, None])
 
     def describe(self) -> str:
         return f"colorization ({self.weights})"
 
 
 class Grey(LinearOperator):
-    """y = w^T x at every pixel, with weights w that sum to one: A A^T = |w|^2 I."""
+    """y = w^T x at every pixel, with weights w that sum to one: A A^T = |w|^2 I.
+
+    weights: [C, 1, 1], or [C, H, W] with the same |w| everywhere.
+    """
 
     def __init__(self, space: Space, weights: Tensor):
         super().__init__(space, (1, space.height, space.width))
-        self.weights = weights.to(space.device).view(1, -1, 1, 1)
-        self._square = float(weights.double().square().sum())
+        self.weights = weights.to(space.device)[None]
+        self._square = float(weights[:, 0, 0].double().square().sum())
         self.norm = self._square**0.5
 
     def _forward(self, x: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
     python -m tools.NAME
 
-Makes the pack importable as `maprps`, whatever its folder is called, and ComfyUI's modules where COMFYUI_PATH names its
-folder: on the CPU where there is no GPU.
+Makes the pack importable as `maprps`, whatever its folder is called, the examples that it shares with the tests as
+`labs`, and ComfyUI's modules where COMFYUI_PATH names its folder: on the CPU where there is no GPU.
 """
 
 import importlib.util
@@ -33,5 +33,6 @@ def _find_comfyui(folder: str) -> None:
 
 if "maprps" not in sys.modules:
     _load_pack("maprps")
+sys.path.append(str(ROOT / "tests"))
 if "COMFYUI_PATH" in os.environ:
     _find_comfyui(os.environ["COMFYUI_PATH"])

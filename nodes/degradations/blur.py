@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import folder_paths
 from comfy_api.latest import io
 
-from ...operators import anisotropic_blur, blur, kernel_blur, motion_blur, space_varying_blur
+from ...operators.anisotropic_blur import AnisotropicGaussianBlur
+from ...operators.bkse import BKSE
+from ...operators.blur import GaussianBlur
 from ...operators.boundary import BOUNDARIES
+from ...operators.kernel_blur import KernelBlur
+from ...operators.motion_blur import MotionBlur
+from ...operators.nonlinear_blur import NonlinearBlur
+from ...operators.space_varying_blur import SpaceVaryingBlur
 from ..preview import kernel_output, with_kernel
 from ..types import CATEGORY, DegradationType, seed_input
 
+NO_NETWORK = "none"
+WEIGHTS = (".pth", ".pt")
 
-def boundary_input() -> io.Input:
+
+def boundary_input(default: str = KernelBlur.boundary) -> io.Input:
     return io.Combo.Input(
         "boundary",
         options=list(BOUNDARIES),
-        default="reflect",
+        default=default,
         optional=True,
         tooltip="What the blur met beyond the image's edge. reflect suits photos; papers often take circular.",
     )
@@ -42,10 +52,10 @@ def sigma_input(name: str, default: float, tooltip: str) -> io.Input:
     )
 
 
-def angle_input(tooltip: str) -> io.Input:
+def angle_input(default: float, tooltip: str) -> io.Input:
     return io.Float.Input(
         "angle",
-        default=0.0,
+        default=default,
         min=-360.0,
         max=360.0,
         step=1.0,
@@ -54,7 +64,7 @@ def angle_input(tooltip: str) -> io.Input:
     )
 
 
-class GaussianBlur(io.ComfyNode):
+class GaussianBlurNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -63,20 +73,48 @@ class GaussianBlur(io.ComfyNode):
             category=CATEGORY,
             description="The image was blurred by a Gaussian; restoring sharpens it.",
             inputs=[
-                size_input(61, "61 is the field's usual one; beyond 6 sigma it changes little."),
-                sigma_input("sigma", 3.0, "in every direction"),
-                boundary_input(),
+                size_input(GaussianBlur.size, "61 is the field's usual one; beyond 6 sigma it changes little."),
+                sigma_input("sigma", GaussianBlur.sigma, "in every direction"),
+                boundary_input(GaussianBlur.boundary),
             ],
             outputs=[DegradationType.Output(), kernel_output()],
         )
 
     @classmethod
-    def execute(cls, size: int = 61, sigma: float = 3.0, boundary: str = "reflect") -> io.NodeOutput:
-        degradation = blur.GaussianBlur(size=size, sigma=sigma, boundary=boundary)
-        return with_kernel(degradation, degradation.kernel())
+    def execute(cls, **settings) -> io.NodeOutput:
+        blur = GaussianBlur(**settings)
+        return with_kernel(blur, blur.kernel())
 
 
-class MotionBlur(io.ComfyNode):
+class AnisotropicBlurNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_AnisotropicBlur",
+            display_name="Anisotropic Blur (MAP-RPS)",
+            category=CATEGORY,
+            description="The image was blurred by a Gaussian that is wider in one direction than in the other; "
+            "restoring sharpens it.",
+            inputs=[
+                size_input(
+                    AnisotropicGaussianBlur.size,
+                    "The Gaussian is cut off there: at 9 with sigma 20 it is nearly a flat line.",
+                ),
+                sigma_input("sigma_x", AnisotropicGaussianBlur.sigma_x, "along the angle"),
+                sigma_input("sigma_y", AnisotropicGaussianBlur.sigma_y, "across the angle"),
+                angle_input(AnisotropicGaussianBlur.angle, "Direction of sigma_x"),
+                boundary_input(AnisotropicGaussianBlur.boundary),
+            ],
+            outputs=[DegradationType.Output(), kernel_output()],
+        )
+
+    @classmethod
+    def execute(cls, **settings) -> io.NodeOutput:
+        blur = AnisotropicGaussianBlur(**settings)
+        return with_kernel(blur, blur.kernel())
+
+
+class MotionBlurNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -88,17 +126,17 @@ class MotionBlur(io.ComfyNode):
             inputs=[
                 io.Float.Input(
                     "length",
-                    default=40.0,
+                    default=MotionBlur.length,
                     min=0.0,
                     max=255.0,
                     step=1.0,
                     optional=True,
                     tooltip="Of the path that a point of light drew, in pixels.",
                 ),
-                angle_input("Direction of the motion, or the one in which a shaky one sets out"),
+                angle_input(MotionBlur.angle, "Direction of the motion, or the one in which a shaky one sets out"),
                 io.Float.Input(
                     "intensity",
-                    default=0.5,
+                    default=MotionBlur.intensity,
                     min=0.0,
                     max=1.0,
                     step=0.05,
@@ -106,43 +144,18 @@ class MotionBlur(io.ComfyNode):
                     tooltip="How shaky the hand was: 0 is a straight line, 1 wanders and turns back.",
                 ),
                 seed_input("The same seed gives the same path. Without effect at intensity 0.", False),
-                boundary_input(),
+                boundary_input(MotionBlur.boundary),
             ],
             outputs=[DegradationType.Output(), kernel_output()],
         )
 
     @classmethod
-    def execute(cls, length=40.0, angle=0.0, intensity=0.5, seed=0, boundary="reflect") -> io.NodeOutput:
-        degradation = motion_blur.MotionBlur(length, angle, intensity, seed, boundary)
-        return with_kernel(degradation, degradation.kernel())
+    def execute(cls, **settings) -> io.NodeOutput:
+        blur = MotionBlur(**settings)
+        return with_kernel(blur, blur.kernel())
 
 
-class AnisotropicBlur(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MAPRPS_AnisotropicBlur",
-            display_name="Anisotropic Blur (MAP-RPS)",
-            category=CATEGORY,
-            description="The image was blurred by a Gaussian that is wider in one direction than in the other; "
-            "restoring sharpens it.",
-            inputs=[
-                size_input(9, "The Gaussian is cut off there: at 9 with sigma 20 it is nearly a flat line."),
-                sigma_input("sigma_x", 20.0, "along the angle"),
-                sigma_input("sigma_y", 1.0, "across the angle"),
-                angle_input("Direction of sigma_x"),
-                boundary_input(),
-            ],
-            outputs=[DegradationType.Output(), kernel_output()],
-        )
-
-    @classmethod
-    def execute(cls, size=9, sigma_x=20.0, sigma_y=1.0, angle=0.0, boundary="reflect") -> io.NodeOutput:
-        degradation = anisotropic_blur.AnisotropicGaussianBlur(size, sigma_x, sigma_y, angle, boundary)
-        return with_kernel(degradation, degradation.kernel())
-
-
-class KernelBlur(io.ComfyNode):
+class KernelBlurNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -157,21 +170,21 @@ class KernelBlur(io.ComfyNode):
                     tooltip="A small picture: the shape that a point of light became, white on black, pixel by pixel "
                     "as large as in the photo. Its middle stays in place; its brightness does not matter.",
                 ),
-                boundary_input(),
+                boundary_input(KernelBlur.boundary),
             ],
             outputs=[DegradationType.Output(), kernel_output()],
         )
 
     @classmethod
-    def execute(cls, kernel, boundary: str = "reflect") -> io.NodeOutput:
+    def execute(cls, kernel, **settings) -> io.NodeOutput:
         if len(kernel) != 1:
             raise ValueError(f"There are {len(kernel)} kernels: connect one picture; it serves the whole batch.")
         grey = kernel[0, ..., :3].float().mean(-1).cpu()
-        degradation = kernel_blur.KernelBlur.from_array(grey, boundary)
-        return with_kernel(degradation, degradation.kernel())
+        blur = KernelBlur.from_array(grey, **settings)
+        return with_kernel(blur, blur.kernel())
 
 
-class SpaceVaryingBlur(io.ComfyNode):
+class SpaceVaryingBlurNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -181,9 +194,9 @@ class SpaceVaryingBlur(io.ComfyNode):
             description="The blur changes from the middle of the image to its corners, as with a simple lens; "
             "restoring sharpens it.",
             inputs=[
-                sigma_input("sigma_center", 0.5, "in the middle of the image"),
-                sigma_input("sigma_corner", 4.0, "in its corners"),
-                boundary_input(),
+                sigma_input("sigma_center", SpaceVaryingBlur.sigma_center, "in the middle of the image"),
+                sigma_input("sigma_corner", SpaceVaryingBlur.sigma_corner, "in its corners"),
+                boundary_input(SpaceVaryingBlur.boundary),
             ],
             outputs=[
                 DegradationType.Output(),
@@ -194,6 +207,69 @@ class SpaceVaryingBlur(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, sigma_center=0.5, sigma_corner=4.0, boundary="reflect") -> io.NodeOutput:
-        degradation = space_varying_blur.SpaceVaryingBlur(sigma_center, sigma_corner, boundary)
-        return with_kernel(degradation, degradation.kernels())
+    def execute(cls, **settings) -> io.NodeOutput:
+        blur = SpaceVaryingBlur(**settings)
+        return with_kernel(blur, blur.kernels())
+
+
+class NonlinearBlurNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        files = folder_paths.get_filename_list("diffusion_models")
+        return io.Schema(
+            node_id="MAPRPS_NonlinearBlur",
+            display_name="Nonlinear Blur (MAP-RPS)",
+            category=CATEGORY,
+            description="Light was blurred, and the camera made numbers of it afterwards: lamps smear out brightly. "
+            "Or a blur that a network learned from videos (BKSE), for which you have the weights.",
+            inputs=[
+                DegradationType.Input(
+                    "blur",
+                    optional=True,
+                    tooltip="The blur of the light, from a blur node; without one, Motion Blur with its defaults.",
+                ),
+                io.Float.Input(
+                    "gamma",
+                    default=NonlinearBlur.gamma,
+                    min=1.0,
+                    max=5.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Of the camera: 2.2 is common, 1 blurs the numbers themselves.",
+                ),
+                io.Float.Input(
+                    "exposure",
+                    default=NonlinearBlur.exposure,
+                    min=1.0,
+                    max=100.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Above 1 the sensor got that many times too much light, and bright parts are white.",
+                ),
+                io.Combo.Input(
+                    "network",
+                    options=[NO_NETWORK, *[file for file in files if file.lower().endswith(WEIGHTS)]],
+                    default=NO_NETWORK,
+                    optional=True,
+                    tooltip="none: the settings above. Or the weights of BKSE, GOPRO_wVAE.pth, in "
+                    "models/diffusion_models: then only the seed counts.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=BKSE.seed,
+                    min=0,
+                    max=2**32 - 1,
+                    control_after_generate=False,
+                    optional=True,
+                    tooltip="Of the network's random kernel. The same seed gives the same blur.",
+                ),
+            ],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, network: str = NO_NETWORK, seed: int = BKSE.seed, **settings) -> io.NodeOutput:
+        if network != NO_NETWORK:
+            path = folder_paths.get_full_path_or_raise("diffusion_models", network)
+            return io.NodeOutput(BKSE(path, seed))
+        return io.NodeOutput(NonlinearBlur(**settings))

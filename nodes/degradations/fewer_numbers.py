@@ -2,31 +2,16 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...operators import colorization, compressed_sensing, denoising, resampling
-from ...operators.compressed_sensing import BLOCKS
-from ...operators.resampling import KERNELS
+from ...operators.bayer import PATTERNS, BayerMosaic
+from ...operators.colorization import Colorization
+from ...operators.compressed_sensing import BLOCKS, CompressedSensing
+from ...operators.phase_retrieval import PhaseRetrieval
+from ...operators.resampling import KERNELS, SuperResolution
 from ..preview import kernel_output, mask_output, mask_size, size_from_input, with_kernel, with_mask
 from ..types import CATEGORY, DegradationType, seed_input
 
 
-class Denoising(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MAPRPS_Denoising",
-            display_name="Denoising (MAP-RPS)",
-            category=CATEGORY,
-            description="Nothing but noise: the measurement is the image plus noise of the given standard deviation.",
-            inputs=[],
-            outputs=[DegradationType.Output()],
-        )
-
-    @classmethod
-    def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(denoising.Denoising())
-
-
-class SuperResolution(io.ComfyNode):
+class SuperResolutionNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -35,11 +20,17 @@ class SuperResolution(io.ComfyNode):
             category=CATEGORY,
             description="The image was shrunk by a whole factor; restoring enlarges it by that factor.",
             inputs=[
-                io.Int.Input("factor", default=4, min=2, max=16, tooltip="How many times smaller each side became."),
+                io.Int.Input(
+                    "factor",
+                    default=SuperResolution.factor,
+                    min=2,
+                    max=16,
+                    tooltip="How many times smaller each side became.",
+                ),
                 io.Combo.Input(
                     "kernel",
                     options=list(KERNELS),
-                    default="bicubic",
+                    default=SuperResolution.kernel,
                     optional=True,
                     tooltip="How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize does; bicubic "
                     "(PIL): as Pillow, which differs at the border; box: the mean of each block of pixels; gaussian: "
@@ -53,12 +44,12 @@ class SuperResolution(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, factor: int, kernel: str = "bicubic") -> io.NodeOutput:
-        degradation = resampling.SuperResolution(factor=factor, kernel=kernel)
-        return with_kernel(degradation, degradation.footprint())
+    def execute(cls, **settings) -> io.NodeOutput:
+        reduction = SuperResolution(**settings)
+        return with_kernel(reduction, reduction.footprint())
 
 
-class Colorization(io.ComfyNode):
+class ColorizationNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -71,7 +62,7 @@ class Colorization(io.ComfyNode):
                 io.Combo.Input(
                     "weights",
                     options=["mean", "luma"],
-                    default="mean",
+                    default=Colorization.weights,
                     optional=True,
                     tooltip="How colors became grey. mean: a third of each, as in papers; luma: 0.299 R + 0.587 G + "
                     "0.114 B, as cameras and programs do.",
@@ -81,11 +72,37 @@ class Colorization(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, weights: str = "mean") -> io.NodeOutput:
-        return io.NodeOutput(colorization.Colorization(weights))
+    def execute(cls, **settings) -> io.NodeOutput:
+        return io.NodeOutput(Colorization(**settings))
 
 
-class CompressedSensing(io.ComfyNode):
+class BayerMosaicNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_BayerMosaic",
+            display_name="Bayer Mosaic (MAP-RPS)",
+            category=CATEGORY,
+            description="A camera's sensor measured one color at each pixel, as in a raw file; restoring finds the "
+            "other two. The measurement has one channel; a raw mosaic saved as a grey picture will do.",
+            inputs=[
+                io.Combo.Input(
+                    "pattern",
+                    options=list(PATTERNS),
+                    default=BayerMosaic.pattern,
+                    optional=True,
+                    tooltip="Colors of the upper left 2x2 pixels, row by row. If colors come out wrong, try another.",
+                ),
+            ],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, **settings) -> io.NodeOutput:
+        return io.NodeOutput(BayerMosaic(**settings))
+
+
+class CompressedSensingNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -97,7 +114,7 @@ class CompressedSensing(io.ComfyNode):
             inputs=[
                 io.Float.Input(
                     "ratio",
-                    default=2.0,
+                    default=CompressedSensing.ratio,
                     min=1.0,
                     max=64.0,
                     step=0.5,
@@ -107,14 +124,14 @@ class CompressedSensing(io.ComfyNode):
                 io.Combo.Input(
                     "block",
                     options=[str(size) for size in BLOCKS],
-                    default="0",
+                    default=str(CompressedSensing.block),
                     optional=True,
                     tooltip="0 mixes all pixels of the image; 8 to 64 mixes those of each square block of that size.",
                 ),
                 io.Combo.Input(
                     "rows",
                     options=["random", "first"],
-                    default="random",
+                    default=CompressedSensing.rows,
                     optional=True,
                     tooltip="Which numbers are kept: random ones, or the first of each transform.",
                 ),
@@ -128,5 +145,42 @@ class CompressedSensing(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, ratio=2.0, block="0", rows="random", seed=0, image=None) -> io.NodeOutput:
-        return with_mask(compressed_sensing.CompressedSensing(ratio, int(block), rows, seed), *mask_size(image))
+    def execute(cls, block: str = str(CompressedSensing.block), image=None, **settings) -> io.NodeOutput:
+        return with_mask(CompressedSensing(block=int(block), **settings), *mask_size(image))
+
+
+class PhaseRetrievalNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_PhaseRetrieval",
+            display_name="Phase Retrieval (MAP-RPS)",
+            category=CATEGORY,
+            description="Only the magnitudes of the image's Fourier transform were measured, as with light scattered "
+            "far away. The measurement is not a picture; the result may be upside down.",
+            inputs=[
+                io.Float.Input(
+                    "oversample",
+                    default=PhaseRetrieval.oversample,
+                    min=0.0,
+                    max=8.0,
+                    step=0.5,
+                    optional=True,
+                    tooltip="Frame around the image, on each side this many eighths of its length. Papers take 2.",
+                ),
+                io.Float.Input(
+                    "background",
+                    default=PhaseRetrieval.background,
+                    min=0.0,
+                    max=1.0,
+                    step=0.5,
+                    optional=True,
+                    tooltip="Level of the frame: 0 (black) as in DAPS, 0.5 (grey) as in DPS.",
+                ),
+            ],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, **settings) -> io.NodeOutput:
+        return io.NodeOutput(PhaseRetrieval(**settings))

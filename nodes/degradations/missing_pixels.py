@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...operators import box_inpainting, inpainting, random_inpainting
+from ...operators.box_inpainting import BoxInpainting
+from ...operators.inpainting import Inpainting
+from ...operators.random_inpainting import RandomInpainting
 from ..preview import PREVIEW_SIDE, mask_output, mask_size, size_from_input, with_mask
 from ..types import CATEGORY, DegradationType, seed_input
 
 UNPAINTED = (64, 64)  # the size of the host's mask for an image that has none, whatever the image's own
+CENTRED = -1.0
 
 
-class Inpainting(io.ComfyNode):
+class InpaintingNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -35,10 +38,10 @@ class Inpainting(io.ComfyNode):
                 "The mask is empty, as Load Image gives it for a photo without one: right-click the image > Open in "
                 "MaskEditor, paint what is missing, and save."
             )
-        return with_mask(inpainting.Inpainting.from_mask(mask.cpu()), *mask.shape[-2:])
+        return with_mask(Inpainting.from_mask(mask.cpu()), *mask.shape[-2:])
 
 
-class BoxInpainting(io.ComfyNode):
+class BoxInpaintingNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         def number(name: str, default: float, tooltip: str) -> io.Input:
@@ -53,14 +56,14 @@ class BoxInpainting(io.ComfyNode):
             category=CATEGORY,
             description="A rectangle of the image is missing; restoring fills it in.",
             inputs=[
-                number("width", 0.5, "Of the box: 0.5 is half of the image's width."),
-                number("height", 0.5, "Of the box: 0.5 is half of the image's height."),
-                number("left", -1.0, "From the image's left edge to the box. -1 puts the box in the middle."),
-                number("top", -1.0, "From the image's upper edge to the box. -1 puts the box in the middle."),
+                number("width", BoxInpainting.width, "Of the box: 0.5 is half of the image's width."),
+                number("height", BoxInpainting.height, "Of the box: 0.5 is half of the image's height."),
+                number("left", CENTRED, "From the image's left edge to the box. -1 puts the box in the middle."),
+                number("top", CENTRED, "From the image's upper edge to the box. -1 puts the box in the middle."),
                 io.Combo.Input(
                     "unit",
                     options=["parts", "pixels"],
-                    default="parts",
+                    default=BoxInpainting.unit,
                     optional=True,
                     tooltip="Of the four numbers: parts of the image's sides (0 to 1), or whole pixels.",
                 ),
@@ -70,16 +73,16 @@ class BoxInpainting(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, width=0.5, height=0.5, left=-1.0, top=-1.0, unit="parts", image=None) -> io.NodeOutput:
-        left, top = (None if number < 0 else number for number in (left, top))
-        box = box_inpainting.BoxInpainting(width, height, left, top, unit)
+    def execute(cls, left: float = CENTRED, top: float = CENTRED, image=None, **settings) -> io.NodeOutput:
+        box = BoxInpainting(left=None if left < 0 else left, top=None if top < 0 else top, **settings)
         size = mask_size(image)
-        if image is None and unit == "pixels":  # the box lies in an image whose size is not known here
-            size = (max(PREVIEW_SIDE, 1 + int(max(width + (left or 0), height + (top or 0)))),) * 2
+        if image is None and box.unit == "pixels":  # the box lies in an image whose size is not known here
+            right, bottom = box.width + (box.left or 0), box.height + (box.top or 0)
+            size = (max(PREVIEW_SIDE, 1 + int(max(right, bottom))),) * 2
         return with_mask(box, *size)
 
 
-class RandomInpainting(io.ComfyNode):
+class RandomInpaintingNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -90,7 +93,7 @@ class RandomInpainting(io.ComfyNode):
             inputs=[
                 io.Float.Input(
                     "fraction",
-                    default=0.5,
+                    default=RandomInpainting.fraction,
                     min=0.0,
                     max=0.999,
                     step=0.01,
@@ -100,7 +103,7 @@ class RandomInpainting(io.ComfyNode):
                 seed_input("The same seed and image size give the same mask.", False),
                 io.Boolean.Input(
                     "per_channel",
-                    default=False,
+                    default=RandomInpainting.per_channel,
                     optional=True,
                     tooltip="Off: a missing pixel lacks red, green and blue. On: each color has its own mask.",
                 ),
@@ -110,5 +113,5 @@ class RandomInpainting(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, fraction=0.5, seed=0, per_channel=False, image=None) -> io.NodeOutput:
-        return with_mask(random_inpainting.RandomInpainting(fraction, seed, per_channel), *mask_size(image))
+    def execute(cls, image=None, **settings) -> io.NodeOutput:
+        return with_mask(RandomInpainting(**settings), *mask_size(image))

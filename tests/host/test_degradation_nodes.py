@@ -2,36 +2,45 @@
 
 import io
 
+import folder_paths
 import numpy as np
 import pytest
+import torch
+from labs.degradations import EXAMPLES
 from PIL import Image
 
+from maprps.evaluation.quality import psnr
 from maprps.launch.client import PromptError
+from maprps.nodes.degradations import DEGRADATION_NODES
+from maprps.operators.bayer import PATTERNS, BayerMosaic
+from maprps.operators.bkse import BKSE
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.presets import PRESETS
+from maprps.operators.resampling import SuperResolution
 
-WITH_KERNEL = {
-    "MAPRPS_SuperResolution": {"factor": 2},
+# Inputs that a node needs, or that make it quicker or smaller; all others have the values that they come with.
+INPUTS = {
     "MAPRPS_GaussianBlur": {"sigma": 1.2},
-    "MAPRPS_MotionBlur": {"length": 7.0},
     "MAPRPS_AnisotropicBlur": {"angle": 30.0},
+    "MAPRPS_MotionBlur": {"length": 7.0},
     "MAPRPS_KernelBlur": {"kernel": ["kernel", 0]},
     "MAPRPS_SpaceVaryingBlur": {"sigma_corner": 1.5},
-}
-WITH_MASK = {
+    "MAPRPS_NonlinearBlur": {"blur": ["blur", 0], "exposure": 1.5},
     "MAPRPS_Inpainting": {"mask": ["mask", 0]},
     "MAPRPS_BoxInpainting": {"width": 0.25},
-    "MAPRPS_RandomInpainting": {},
+    "MAPRPS_SuperResolution": {"factor": 2},
     "MAPRPS_CompressedSensing": {"ratio": 1.5, "block": "8"},
-}
-PLAIN = {
-    "MAPRPS_Colorization": {},
-    "MAPRPS_HDR": {},
-    "MAPRPS_NonlinearBlur": {"blur": ["blur", 0], "exposure": 1.5},
-    "MAPRPS_PhaseRetrieval": {},
-    "MAPRPS_JPEG": {},
-    "MAPRPS_Quantization": {},
     "MAPRPS_ComposeDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
     "MAPRPS_StackDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
 }
+NODES = {node.GET_SCHEMA().node_id: node for node in DEGRADATION_NODES}
+
+
+def with_second_output(name):
+    return [node_id for node_id, node in NODES.items() if name in [out.id for out in node.GET_SCHEMA().outputs[1:]]]
+
+
+WITH_KERNEL, WITH_MASK = with_second_output("shown_kernel"), with_second_output("shown_mask")
 
 
 def node(class_type, **inputs):
@@ -79,18 +88,35 @@ def pictures(server, shown):
     return [np.asarray(Image.open(io.BytesIO(file)).convert("L")) for file in files]
 
 
-@pytest.mark.parametrize("class_type", [*WITH_KERNEL, *WITH_MASK, *PLAIN])
+def test_every_degradation_is_made_by_a_node(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))  # of what nodes show
+    given = {
+        "kernel": torch.rand(1, 3, 5, 3),
+        "mask": torch.zeros(1, 16, 24),
+        "blur": GaussianBlur(sigma=1.0),
+        "shrink": SuperResolution(2, "box"),
+    }
+    made = set()
+    for node_id, node_class in NODES.items():
+        inputs = INPUTS.get(node_id, {}).items()
+        inputs = {name: given[value[0]] if isinstance(value, list) else value for name, value in inputs}
+        made.add(type(node_class.execute(**inputs).result[0]))
+    presets = {type(preset.degradation) for preset in PRESETS.values()}
+    assert made | presets | {BKSE} == {example.kind for example in EXAMPLES}  # BKSE: Nonlinear Blur, given its weights
+
+
+@pytest.mark.parametrize("class_type", NODES)
 def test_restores_what_it_damages(server, class_type):
-    inputs = (WITH_KERNEL | WITH_MASK | PLAIN)[class_type]
-    outputs = server.run(restored(class_type, **inputs))
+    outputs = server.run(restored(class_type, **INPUTS.get(class_type, {})))
     (picture,) = pictures(server, outputs["show"])
     assert picture.shape == (16, 24)
-    assert ("damage" in outputs) == (class_type not in PLAIN)
+    shows = class_type in [*WITH_KERNEL, *WITH_MASK, "MAPRPS_DegradationPreset"]
+    assert ("damage" in outputs) == shows
 
 
 @pytest.mark.parametrize("class_type", WITH_KERNEL)
 def test_kernel_is_shown_at_full_brightness_and_readable(server, class_type):
-    outputs = server.run(shown(class_type, **WITH_KERNEL[class_type]))
+    outputs = server.run(shown(class_type, **INPUTS.get(class_type, {})))
     exact, enlarged = pictures(server, outputs["show"]), pictures(server, outputs["damage"])
     assert len(exact) == len(enlarged) == (5 if class_type == "MAPRPS_SpaceVaryingBlur" else 1)
     for small, large in zip(exact, enlarged, strict=True):
@@ -103,7 +129,7 @@ def test_kernel_is_shown_at_full_brightness_and_readable(server, class_type):
 @pytest.mark.parametrize("class_type", WITH_MASK)
 def test_mask_is_shown_at_the_size_asked_for(server, class_type):
     size = {} if class_type == "MAPRPS_Inpainting" else {"image": ["image", 0]}
-    outputs = server.run(shown(class_type, **WITH_MASK[class_type], **size))
+    outputs = server.run(shown(class_type, **INPUTS.get(class_type, {}), **size))
     (mask,), (enlarged,) = pictures(server, outputs["show"]), pictures(server, outputs["damage"])
     assert mask.shape == (16, 24)
     assert np.array_equal(enlarged, np.kron(mask, np.ones((8, 8), np.uint8)))
@@ -182,6 +208,33 @@ def test_measurement_with_other_channels_is_refused(server, degradation, measure
     with pytest.raises(PromptError, match=reason) as failed:
         server.run(prompt)
     assert failed.value.node_id == "map"
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_bayer_mosaic_is_restored_better_than_by_interpolation(server, photos, pattern):
+    """A photo's middle, its mosaic loaded as the RGB picture that a grey file becomes."""
+    (path,) = [path for path in photos if path.stem == "dahlia"]
+    with Image.open(path) as picture:
+        left, top = ((side - 64) // 2 for side in picture.size)
+        clean = np.array(picture.convert("RGB").crop((left, top, left + 64, top + 64)))
+    x = torch.from_numpy(clean / np.float32(255)).movedim(-1, 0)[None]
+    operator = BayerMosaic(pattern).build(3, 64, 64)
+    mosaic = (operator(x) + 0.01 * torch.randn(1, 1, 64, 64)).clamp(0, 1)
+    file = io.BytesIO()
+    Image.fromarray((mosaic[0, 0] * 255).round().byte().numpy()).save(file, "PNG")
+    name = server.upload_image(f"mosaic {pattern}.png", file.getvalue())
+    given = {"degradation": ["mosaic", 0], "measurement": ["load", 0], "noise_std": 0.01}
+    prompt = sources() | {
+        "load": node("LoadImage", image=name),
+        "mosaic": node("MAPRPS_BayerMosaic", pattern=pattern),
+        "map": node("MAPRPS_MAPEstimation", model=["model", 0], **given),
+        "show": node("PreviewImage", images=["map", 0]),
+    }
+    (item,) = server.run(prompt)["show"]["images"]
+    restored = np.array(Image.open(io.BytesIO(server.image(item))).convert("RGB")) / np.float32(255)
+    guess = operator.initial_guess(mosaic).movedim(1, -1)
+    given, found = (float(psnr(image, x.movedim(1, -1))) for image in (guess, torch.from_numpy(restored)[None]))
+    assert found > given + 1
 
 
 def test_preset_gives_its_degradation_its_noise_and_its_source(server):

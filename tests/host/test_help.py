@@ -1,10 +1,12 @@
-"""Every node explains itself: a help page with its pictures, and names in Chinese."""
+"""Every node explains itself: a help page with its pictures, a word in the README, and names in Chinese."""
 
 import json
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).absolute().parents[2]
+DOCS = ROOT / "web" / "docs"
+PICTURE = re.compile(r"!\[[^]]+\]\(([^)]+)\)")
 
 
 def own_nodes(server):
@@ -16,14 +18,33 @@ def own_nodes(server):
 def test_every_node_has_a_help_page_with_its_pictures(server):
     for node_id in own_nodes(server):
         page = server.get_bytes(f"/extensions/ComfyUI-MAP-RPS/docs/{node_id}.md").decode()
-        for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page):
+        for picture in PICTURE.findall(page):
             data = server.get_bytes(f"/extensions/ComfyUI-MAP-RPS/docs/{picture}")
             assert data.startswith(b"\xff\xd8\xff") and len(data) <= 25_000
 
 
+def test_every_degradation_has_a_picture_of_what_it_does(server):
+    makers = {node_id for node_id, info in own_nodes(server).items() if info["output"][0] == "DEGRADATION"}
+    for node_id in makers - {"MAPRPS_DegradationPreset"}:  # which makes those of other nodes
+        assert PICTURE.search((DOCS / f"{node_id}.md").read_text(encoding="utf-8")), node_id
+
+
+def test_no_help_page_and_no_picture_is_left_over(server):
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
+    assert pages.keys() == own_nodes(server).keys()
+    shown = {DOCS / picture for page in pages.values() for picture in PICTURE.findall(page)}
+    assert shown == {path for path in (DOCS / "images").iterdir()}
+
+
+def test_the_readme_names_every_node(server):
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    names = [info["display_name"].removesuffix(" (MAP-RPS)") for info in own_nodes(server).values()]
+    assert [name for name in names if f"*{name}*" not in readme] == []
+
+
 def test_help_pages_name_every_input_and_output(server):
     for node_id, info in own_nodes(server).items():
-        page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
+        page = (DOCS / f"{node_id}.md").read_text(encoding="utf-8")
         inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
         outputs = [name for name, kind in zip(info["output_name"], info["output"], strict=True) if name != kind]
         missing = [name for name in (*inputs, *outputs) if f"`{name}`" not in page]
@@ -35,6 +56,12 @@ def test_every_node_is_translated(server):
     nodes = own_nodes(server)
     assert list(translated) == [node_id for node_id in nodes]
     for node_id, info in nodes.items():
+        entry = translated[node_id]
+        assert entry["display_name"] and entry["description"], node_id
         inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
-        assert list(translated[node_id].get("inputs", {})) == list(inputs), node_id
-        assert len(translated[node_id]["outputs"]) == len(info["output"]), node_id
+        assert list(entry.get("inputs", {})) == list(inputs), node_id
+        for name, words in entry.get("inputs", {}).items():
+            assert words["name"] and ("tooltip" in words) == ("tooltip" in inputs[name][1]), (node_id, name)
+        assert len(entry["outputs"]) == len(info["output"]), node_id
+        for i, tooltip in enumerate(info["output_tooltips"]):
+            assert ("tooltip" in entry["outputs"][str(i)]) == (tooltip is not None), (node_id, i)

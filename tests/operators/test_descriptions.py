@@ -7,66 +7,46 @@ import pickletools
 import numpy as np
 import pytest
 import torch
+from labs.degradations import EXAMPLES
 
 from maprps.operators.anisotropic_blur import AnisotropicGaussianBlur
+from maprps.operators.bkse import BKSE
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.box_inpainting import BoxInpainting
-from maprps.operators.colorization import Colorization
 from maprps.operators.compose import Compose
 from maprps.operators.compressed_sensing import CompressedSensing
 from maprps.operators.denoising import Denoising
+from maprps.operators.hdr import HDR
 from maprps.operators.inpainting import Inpainting
+from maprps.operators.jpeg import JPEG
 from maprps.operators.kernel_blur import KernelBlur
 from maprps.operators.motion_blur import MotionBlur
+from maprps.operators.nonlinear_blur import NonlinearBlur
 from maprps.operators.phase_retrieval import PhaseRetrieval
+from maprps.operators.quantization import Quantization
 from maprps.operators.random_inpainting import RandomInpainting
-from maprps.operators.released_inpainting import ReleasedInpainting
 from maprps.operators.resampling import SuperResolution
 from maprps.operators.space_varying_blur import SpaceVaryingBlur
-from maprps.operators.stack import Stack
+
+DESCRIPTIONS = [d for example in EXAMPLES for d in (*example.settings, *example.small, *example.described)]
+each = pytest.mark.parametrize("degradation", DESCRIPTIONS, ids=lambda d: d.describe())
 
 
-def made():
-    mask = np.random.default_rng(0).random((9, 7)) < 0.5
-    return [
-        Denoising(),
-        SuperResolution(),
-        SuperResolution(2, "lanczos"),
-        GaussianBlur(),
-        GaussianBlur(9, 1.5, "zero"),
-        Inpainting.from_mask(mask),
-        Inpainting.from_mask(~mask),
-        Inpainting.from_mask(mask.reshape(7, 9)),
-        Compose(GaussianBlur(), SuperResolution()),
-        Compose(SuperResolution(), GaussianBlur()),
-        Stack(GaussianBlur(), SuperResolution()),
-        AnisotropicGaussianBlur(),
-        AnisotropicGaussianBlur(angle=30.0),
-        MotionBlur(),
-        MotionBlur(seed=1),
-        KernelBlur.from_array(mask),
-        KernelBlur.from_array(mask.T),
-        KernelBlur.from_array(mask, "zero"),
-        SpaceVaryingBlur(),
-        BoxInpainting(),
-        BoxInpainting(4, 5, 1, unit="pixels"),
-        RandomInpainting(),
-        RandomInpainting(per_channel=True),
-        Colorization(),
-        Colorization("luma"),
-        CompressedSensing(),
-        CompressedSensing(4.0, 16, "first"),
-        ReleasedInpainting(),
-        ReleasedInpainting(1),
-    ]
+@each
+def test_equal_and_hashed_by_content(degradation):
+    again = dataclasses.replace(degradation)
+    assert again is not degradation and again == degradation
+    assert len({*DESCRIPTIONS, again}) == len(DESCRIPTIONS)
+    assert sum(other == degradation for other in DESCRIPTIONS) == 1
 
 
-def test_equal_and_hashed_by_content():
-    assert made() == made()
-    assert len({*made(), *made()}) == len(made())
+def test_made_twice_of_a_picture_it_is_the_same():
+    picture = np.random.default_rng(0).random((9, 7))
+    for make in (Inpainting.from_mask, KernelBlur.from_array):
+        assert len({make(picture), make(picture.copy())}) == 1
 
 
-@pytest.mark.parametrize("degradation", made(), ids=lambda d: d.describe())
+@each
 def test_pickle_without_torch(degradation):
     data = pickle.dumps(degradation)
     assert pickle.loads(data) == degradation
@@ -89,6 +69,14 @@ def test_frozen():
 
 
 def test_one_line_for_a_person():
+    assert HDR().describe() == "high dynamic range, contrast x2 and clipped"
+    assert Quantization(4).describe() == "quantization to 4 levels"
+    assert JPEG(25).describe() == "JPEG, quality 25, 4:2:0"
+    assert PhaseRetrieval().describe() == "phase retrieval, oversampling 2, background 0"
+    assert NonlinearBlur(GaussianBlur(9, 1.5), exposure=2).describe() == (
+        "Gaussian blur, sigma 1.5 px, 9x9 px, reflect boundary, in linear light (gamma 2.2, exposure 2)"
+    )
+    assert BKSE("models/GOPRO_wVAE.pth").describe() == "nonlinear blur by BKSE, GOPRO_wVAE.pth, seed 0, spread 1.2"
     assert SuperResolution().describe() == "super-resolution x4 (bicubic)"
     assert GaussianBlur(9, 1.5).describe() == "Gaussian blur, sigma 1.5 px, 9x9 px, reflect boundary"
     assert Inpainting.from_mask(np.eye(4)).describe() == "inpainting, 25.0% of 4x4 pixels missing"

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..operators.presets import PRESETS
-from .types import CATEGORY, DegradationType, seed_input
+from ...operators.presets import PRESETS
+from ..types import CATEGORY, DegradationType, seed_input
+
+FIRST = next(iter(PRESETS))
 
 
 class DegradationPreset(io.ComfyNode):
@@ -19,7 +21,7 @@ class DegradationPreset(io.ComfyNode):
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
-                    default=next(iter(PRESETS)),
+                    default=FIRST,
                     optional=True,
                     tooltip="Whose experiment, and which.",
                 ),
@@ -39,7 +41,7 @@ class DegradationPreset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, preset: str = next(iter(PRESETS)), seed: int = 0) -> io.NodeOutput:
+    def execute(cls, preset: str = FIRST, seed: int = 0) -> io.NodeOutput:
         chosen = PRESETS[preset].seeded(seed)
         text = chosen.describe()
         return io.NodeOutput(chosen.degradation, chosen.noise_std, text, ui={"text": (text,)})
