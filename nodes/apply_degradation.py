@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..evaluation.pictures.canvas import to_rgb
 from ..host.degrade import degrade
-from .types import CATEGORY, NOISE_STD, degradation_input, noise_std_input, seed_input
+from .inputs import CATEGORY, NOISE_STD, combo_input, degradation_input, noise_std_input, seed_input
 
 
 class ApplyDegradation(io.ComfyNode):
@@ -24,12 +24,11 @@ class ApplyDegradation(io.ComfyNode):
                     "The same seed gives the same noise, whatever the batch and the device.",
                     control_after_generate=False,
                 ),
-                io.Combo.Input(
+                combo_input(
                     "noise",
-                    optional=True,
-                    options=["Gaussian", "Poisson"],
-                    default="Gaussian",
-                    tooltip="Gaussian: the same everywhere. Poisson: that of counted light, stronger where it is "
+                    ["Gaussian", "Poisson"],
+                    "Gaussian",
+                    "Gaussian: the same everywhere. Poisson: that of counted light, stronger where it is "
                     "bright; noise_std is then its average over the image.",
                 ),
             ],

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from .inputs import float_input
+
 
 class Blend(io.ComfyNode):
     @classmethod
@@ -15,16 +17,13 @@ class Blend(io.ComfyNode):
             inputs=[
                 io.Image.Input("estimate", tooltip="From MAP Estimation."),
                 io.Image.Input("sample", tooltip="From Re-noised Posterior Sampling, one or several per estimate."),
-                io.Float.Input(
+                float_input(
                     "amount",
-                    optional=True,
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    display_mode=io.NumberDisplay.slider,
-                    tooltip="0 is the estimate, 1 the sample. 0.3 to 0.7 is as good as a low renoise level in many "
+                    0.5,
+                    (0.0, 1.0, 0.01),
+                    "0 is the estimate, 1 the sample. 0.3 to 0.7 is as good as a low renoise level in many "
                     "cases, and instant to change.",
+                    display_mode=io.NumberDisplay.slider,
                 ),
             ],
             outputs=[io.Image.Output()],

@@ -5,7 +5,16 @@ from comfy_api.latest import io
 from ..host.custom_sampling import PosteriorGuider, PosteriorSampler
 from ..host.restoration import Restoration
 from .choices import GUIDANCE, SOLVERS
-from .types import CFG, NOISE_STD, degradation_input, measurement_input, noise_std_input, prompt_inputs
+from .inputs import (
+    CFG,
+    NOISE_STD,
+    combo_input,
+    degradation_input,
+    float_input,
+    measurement_input,
+    noise_std_input,
+    prompt_inputs,
+)
 
 SCALE = 1.0
 
@@ -22,22 +31,13 @@ def problem_inputs() -> list[io.Input]:
 
 def guidance_inputs() -> list[io.Input]:
     return [
-        io.Combo.Input(
+        combo_input(
             "guidance",
-            options=GUIDANCE.names,
-            optional=True,
-            default=GUIDANCE.default,
-            tooltip="As in the posterior sampling nodes: keep proximal, which needs no gradients through the model.",
+            GUIDANCE.names,
+            GUIDANCE.default,
+            "As in the posterior sampling nodes: keep proximal, which needs no gradients through the model.",
         ),
-        io.Float.Input(
-            "guidance_scale",
-            optional=True,
-            default=SCALE,
-            min=0.0,
-            max=100.0,
-            step=0.01,
-            tooltip="Only for guidance that has a step size.",
-        ),
+        float_input("guidance_scale", SCALE, (0.0, 100.0, 0.01), "Only for guidance that has a step size."),
     ]
 
 
@@ -54,13 +54,7 @@ class PosteriorSamplerNode(io.ComfyNode):
             inputs=[
                 *problem_inputs(),
                 *guidance_inputs(),
-                io.Combo.Input(
-                    "solver",
-                    options=SOLVERS.names,
-                    optional=True,
-                    default=SOLVERS.default,
-                    tooltip=SOLVERS.tooltip(),
-                ),
+                combo_input("solver", SOLVERS.names, SOLVERS.default, SOLVERS.tooltip()),
             ],
             outputs=[io.Sampler.Output()],
         )

@@ -4,20 +4,15 @@ from comfy_api.latest import io, ui
 
 from ..evaluation.pictures import seen_sheet, zone_plate
 from ..host.degradation_info import inspect
-from .types import CATEGORY, degradation_input
+from .inputs import CATEGORY, degradation_input, int_input
 
 
 class DegradationInfo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         def side(name: str) -> io.Input:
-            return io.Int.Input(
-                name,
-                default=256,
-                min=1,
-                max=4096,
-                optional=True,
-                tooltip=f"The image's {name}, where no image is connected: the one before the damage.",
+            return int_input(
+                name, 256, (1, 4096), f"The image's {name}, where no image is connected: the one before the damage."
             )
 
         return io.Schema(

@@ -7,8 +7,8 @@ from ..evaluation.pictures import kernel_picture
 from ..host.progress import progress_bar
 from ..operators.kernel_blur import KernelBlur
 from .degradations.blur import boundary_input
+from .inputs import CATEGORY, DegradationType, int_input
 from .preview import kernel_output
-from .types import CATEGORY, DegradationType
 
 
 class EstimateBlur(io.ComfyNode):
@@ -24,14 +24,12 @@ class EstimateBlur(io.ComfyNode):
                 io.Image.Input(
                     "photo", tooltip="One blurred photo with edges. Its middle 512x512 pixels are looked at."
                 ),
-                io.Int.Input(
+                int_input(
                     "size",
-                    default=31,
-                    min=5,
-                    max=127,
+                    31,
+                    (5, 127),
+                    "Room for the kernel in pixels, odd: somewhat more than the blur is wide.",
                     step=2,
-                    optional=True,
-                    tooltip="Room for the kernel in pixels, odd: somewhat more than the blur is wide.",
                 ),
                 boundary_input(),
             ],

@@ -3,7 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..estimation import estimate_noise
-from .types import CATEGORY
+from .inputs import CATEGORY
 
 
 class EstimateNoise(io.ComfyNode):

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..host import match
 from ..host.images import measured_problem
-from .types import NOISE_STD, degradation_input, measurement_input, noise_std_input
+from .inputs import NOISE_STD, degradation_input, int_input, measurement_input, noise_std_input
 
 
 class KeepMeasured(io.ComfyNode):
@@ -34,14 +34,11 @@ class KeepMeasured(io.ComfyNode):
                     tooltip="For inpainting: the pixels that were not missing become the measurement's own, noise "
                     "included.",
                 ),
-                io.Int.Input(
+                int_input(
                     "feather",
-                    optional=True,
-                    default=4,
-                    min=0,
-                    max=64,
-                    tooltip="Only for keep_known: width of the transition beside the hole, in pixels, on the known "
-                    "side.",
+                    4,
+                    (0, 64),
+                    "Only for keep_known: width of the transition beside the hole, in pixels, on the known side.",
                 ),
             ],
             outputs=[io.Image.Output("kept", display_name="image")],

@@ -6,11 +6,13 @@ from ..host.match import match_colors
 from ..host.restoration import Restoration, estimate_map
 from ..solvers.map_estimation import Estimate
 from .choices import METHODS, Kind, method_named
-from .types import (
+from .inputs import (
     CFG,
     NOISE_STD,
     color_input,
+    combo_input,
     degradation_input,
+    int_input,
     measurement_input,
     noise_std_input,
     positive_input,
@@ -23,21 +25,8 @@ from .types import (
 def method_inputs(kind: Kind) -> list[io.Input]:
     methods = METHODS.of(kind)
     return [
-        io.Combo.Input(
-            "method",
-            options=methods.names,
-            optional=True,
-            default=methods.default,
-            tooltip=f"Keep {methods.default}. {methods.tooltip()}",
-        ),
-        io.Int.Input(
-            "steps",
-            optional=True,
-            default=0,
-            min=0,
-            max=2000,
-            tooltip="At most this many model calls; 0: the method's own number.",
-        ),
+        combo_input("method", methods.names, methods.default, f"Keep {methods.default}. {methods.tooltip()}"),
+        int_input("steps", 0, (0, 2000), "At most this many model calls; 0: the method's own number."),
     ]
 
 

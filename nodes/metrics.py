@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..evaluation import psnr, sharpness, ssim
 from ..evaluation.pictures import error_map, residual_histogram
 from ..host.degrade import residual_in_noise
-from .types import NOISE_STD, DegradationType, noise_std_input
+from .inputs import NOISE_STD, DegradationType, noise_std_input
 
 
 class Metrics(io.ComfyNode):

@@ -5,12 +5,14 @@ from comfy_api.latest import io
 from ..host.match import match_colors
 from ..host.restoration import Restoration, sample_posterior
 from .choices import GUIDANCE, SAMPLERS, Kind
-from .types import (
+from .inputs import (
     CFG,
     NOISE_STD,
     STEPS,
     color_input,
+    combo_input,
     degradation_input,
+    float_input,
     measurement_input,
     noise_std_input,
     positive_input,
@@ -30,29 +32,16 @@ def sampling_inputs(kind: Kind) -> list[io.Input]:
     """Options of stage 2, in the order the nodes show them."""
     guidance = GUIDANCE.of(kind)
     return [
-        io.Combo.Input(
+        combo_input(
             "guidance",
-            options=guidance.names,
-            optional=True,
-            default=guidance.default,
-            tooltip=f"How samples are held to the measurement. Keep {guidance.default}. {guidance.tooltip()}",
+            guidance.names,
+            guidance.default,
+            f"How samples are held to the measurement. Keep {guidance.default}. {guidance.tooltip()}",
         ),
-        io.Float.Input(
-            "guidance_scale",
-            optional=True,
-            default=SCALE[kind],
-            min=0.0,
-            max=100.0,
-            step=0.05 if kind == "pixel" else 0.01,
-            tooltip=guidance.scale_tooltip(),
+        float_input(
+            "guidance_scale", SCALE[kind], (0.0, 100.0, 0.05 if kind == "pixel" else 0.01), guidance.scale_tooltip()
         ),
-        io.Combo.Input(
-            "sampler",
-            options=SAMPLERS.names,
-            optional=True,
-            default=SAMPLERS.default,
-            tooltip=SAMPLERS.tooltip(),
-        ),
+        combo_input("sampler", SAMPLERS.names, SAMPLERS.default, SAMPLERS.tooltip()),
         sampling_steps_input(),
     ]
 

@@ -9,8 +9,8 @@ from ..host.degrade import residual_in_noise
 from ..host.restoration import Restoration, sample_posterior
 from ..solvers.posterior_sampling import Sampler
 from .choices import GUIDANCE, SAMPLERS
+from .inputs import NOISE_STD, STEPS, degradation_input, measurement_input, noise_std_input, positive_input, seed_input
 from .posterior_sampling import SCALE, sampling_inputs
-from .types import NOISE_STD, STEPS, degradation_input, measurement_input, noise_std_input, positive_input, seed_input
 
 LEVELS = "0, 0.05, 0.1, 0.2, 0.4, 1"
 TARGETS = {"residual/noise": 1.0}

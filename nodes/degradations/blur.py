@@ -11,56 +11,33 @@ from ...operators.kernel_blur import KernelBlur
 from ...operators.motion_blur import MotionBlur
 from ...operators.nonlinear_blur import NonlinearBlur
 from ...operators.space_varying_blur import SpaceVaryingBlur
+from ..inputs import CATEGORY, DegradationType, combo_input, float_input, int_input, seed_input
 from ..preview import kernel_output, with_kernel
-from ..types import CATEGORY, DegradationType, seed_input
 
 NO_NETWORK = "none"
 WEIGHTS = (".pth", ".pt")
 
 
 def boundary_input(default: str = KernelBlur.boundary) -> io.Input:
-    return io.Combo.Input(
+    return combo_input(
         "boundary",
-        options=list(BOUNDARIES),
-        default=default,
-        optional=True,
-        tooltip="What the blur met beyond the image's edge. reflect suits photos; papers often take circular.",
+        BOUNDARIES,
+        default,
+        "What the blur met beyond the image's edge. reflect suits photos; papers often take circular.",
     )
 
 
 def size_input(default: int, tooltip: str) -> io.Input:
-    return io.Int.Input(
-        "size",
-        default=default,
-        min=1,
-        max=255,
-        step=2,
-        optional=True,
-        tooltip=f"Width of the kernel in pixels, odd. {tooltip}",
-    )
+    return int_input("size", default, (1, 255), f"Width of the kernel in pixels, odd. {tooltip}", step=2)
 
 
 def sigma_input(name: str, default: float, tooltip: str) -> io.Input:
-    return io.Float.Input(
-        name,
-        default=default,
-        min=0.1,
-        max=50.0,
-        step=0.1,
-        optional=True,
-        tooltip=f"Standard deviation of the blur {tooltip}, in pixels.",
-    )
+    return float_input(name, default, (0.1, 50.0, 0.1), f"Standard deviation of the blur {tooltip}, in pixels.")
 
 
 def angle_input(default: float, tooltip: str) -> io.Input:
-    return io.Float.Input(
-        "angle",
-        default=default,
-        min=-360.0,
-        max=360.0,
-        step=1.0,
-        optional=True,
-        tooltip=f"{tooltip}, in degrees, counter-clockwise from the horizontal.",
+    return float_input(
+        "angle", default, (-360.0, 360.0, 1.0), f"{tooltip}, in degrees, counter-clockwise from the horizontal."
     )
 
 
@@ -124,24 +101,15 @@ class MotionBlurNode(io.ComfyNode):
             description="The camera moved during the exposure: in a straight line (intensity 0) or shakily along a "
             "random path. Restoring sharpens it.",
             inputs=[
-                io.Float.Input(
-                    "length",
-                    default=MotionBlur.length,
-                    min=0.0,
-                    max=255.0,
-                    step=1.0,
-                    optional=True,
-                    tooltip="Of the path that a point of light drew, in pixels.",
+                float_input(
+                    "length", MotionBlur.length, (0.0, 255.0, 1.0), "Of the path that a point of light drew, in pixels."
                 ),
                 angle_input(MotionBlur.angle, "Direction of the motion, or the one in which a shaky one sets out"),
-                io.Float.Input(
+                float_input(
                     "intensity",
-                    default=MotionBlur.intensity,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    optional=True,
-                    tooltip="How shaky the hand was: 0 is a straight line, 1 wanders and turns back.",
+                    MotionBlur.intensity,
+                    (0.0, 1.0, 0.05),
+                    "How shaky the hand was: 0 is a straight line, 1 wanders and turns back.",
                 ),
                 seed_input("The same seed gives the same path. Without effect at intensity 0.", False),
                 boundary_input(MotionBlur.boundary),
@@ -228,40 +196,31 @@ class NonlinearBlurNode(io.ComfyNode):
                     optional=True,
                     tooltip="The blur of the light, from a blur node; without one, Motion Blur with its defaults.",
                 ),
-                io.Float.Input(
+                float_input(
                     "gamma",
-                    default=NonlinearBlur.gamma,
-                    min=1.0,
-                    max=5.0,
-                    step=0.1,
-                    optional=True,
-                    tooltip="Of the camera: 2.2 is common, 1 blurs the numbers themselves.",
+                    NonlinearBlur.gamma,
+                    (1.0, 5.0, 0.1),
+                    "Of the camera: 2.2 is common, 1 blurs the numbers themselves.",
                 ),
-                io.Float.Input(
+                float_input(
                     "exposure",
-                    default=NonlinearBlur.exposure,
-                    min=1.0,
-                    max=100.0,
-                    step=0.1,
-                    optional=True,
-                    tooltip="Above 1 the sensor got that many times too much light, and bright parts are white.",
+                    NonlinearBlur.exposure,
+                    (1.0, 100.0, 0.1),
+                    "Above 1 the sensor got that many times too much light, and bright parts are white.",
                 ),
-                io.Combo.Input(
+                combo_input(
                     "network",
-                    options=[NO_NETWORK, *[file for file in files if file.lower().endswith(WEIGHTS)]],
-                    default=NO_NETWORK,
-                    optional=True,
-                    tooltip="none: the settings above. Or the weights of BKSE, GOPRO_wVAE.pth, in "
+                    [NO_NETWORK, *[file for file in files if file.lower().endswith(WEIGHTS)]],
+                    NO_NETWORK,
+                    "none: the settings above. Or the weights of BKSE, GOPRO_wVAE.pth, in "
                     "models/diffusion_models: then only the seed counts.",
                 ),
-                io.Int.Input(
+                int_input(
                     "seed",
-                    default=BKSE.seed,
-                    min=0,
-                    max=2**32 - 1,
+                    BKSE.seed,
+                    (0, 2**32 - 1),
+                    "Of the network's random kernel. The same seed gives the same blur.",
                     control_after_generate=False,
-                    optional=True,
-                    tooltip="Of the network's random kernel. The same seed gives the same blur.",
                 ),
             ],
             outputs=[DegradationType.Output()],

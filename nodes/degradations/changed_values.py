@@ -6,7 +6,7 @@ from ...operators.denoising import Denoising
 from ...operators.hdr import HDR
 from ...operators.jpeg import JPEG, ROUNDINGS, SUBSAMPLING
 from ...operators.quantization import Quantization
-from ..types import CATEGORY, DegradationType
+from ..inputs import CATEGORY, DegradationType, combo_input, float_input, int_input
 
 
 class DenoisingNode(io.ComfyNode):
@@ -35,14 +35,11 @@ class HDRNode(io.ComfyNode):
             category=CATEGORY,
             description="Contrast was raised, and dark and bright parts were clipped; restoring brings them back.",
             inputs=[
-                io.Float.Input(
+                float_input(
                     "scale",
-                    default=HDR.scale,
-                    min=1.0,
-                    max=100.0,
-                    step=0.1,
-                    optional=True,
-                    tooltip="Of the contrast about mid-grey. 2, as in papers, clips what is below 1/4 or above 3/4.",
+                    HDR.scale,
+                    (1.0, 100.0, 0.1),
+                    "Of the contrast about mid-grey. 2, as in papers, clips what is below 1/4 or above 3/4.",
                 ),
             ],
             outputs=[DegradationType.Output()],
@@ -62,27 +59,23 @@ class JPEGNode(io.ComfyNode):
             category=CATEGORY,
             description="The image was stored as a JPEG; restoring removes its blocks and rings.",
             inputs=[
-                io.Int.Input(
+                int_input(
                     "quality",
-                    default=JPEG.quality,
-                    min=1,
-                    max=100,
-                    optional=True,
-                    tooltip="As in Pillow and most programs: 10 has strong blocks, 75 is common, 95 is nearly clean.",
+                    JPEG.quality,
+                    (1, 100),
+                    "As in Pillow and most programs: 10 has strong blocks, 75 is common, 95 is nearly clean.",
                 ),
-                io.Combo.Input(
+                combo_input(
                     "subsampling",
-                    options=list(SUBSAMPLING),
-                    default=JPEG.subsampling,
-                    optional=True,
-                    tooltip="4:2:0 stores color at half the size, as most files do; 4:4:4 at full size.",
+                    SUBSAMPLING,
+                    JPEG.subsampling,
+                    "4:2:0 stores color at half the size, as most files do; 4:4:4 at full size.",
                 ),
-                io.Combo.Input(
+                combo_input(
                     "rounding",
-                    options=list(ROUNDINGS),
-                    default=JPEG.rounding,
-                    optional=True,
-                    tooltip="straight-through: the codec exactly, with a made-up gradient. cubic: a smooth "
+                    ROUNDINGS,
+                    JPEG.rounding,
+                    "straight-through: the codec exactly, with a made-up gradient. cubic: a smooth "
                     "approximation with its own gradient.",
                 ),
             ],
@@ -103,14 +96,11 @@ class QuantizationNode(io.ComfyNode):
             category=CATEGORY,
             description="Every value was rounded to one of a few levels, which shows as bands; restoring smooths them.",
             inputs=[
-                io.Int.Input(
+                int_input(
                     "levels",
-                    default=Quantization.levels,
-                    min=2,
-                    max=65536,
-                    optional=True,
-                    tooltip="Values that are left in each color, black and white among them: 8 are 3 bits, 256 a "
-                    "common photo.",
+                    Quantization.levels,
+                    (2, 65536),
+                    "Values that are left in each color, black and white among them: 8 are 3 bits, 256 a common photo.",
                 ),
             ],
             outputs=[DegradationType.Output()],

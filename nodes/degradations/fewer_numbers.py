@@ -7,8 +7,8 @@ from ...operators.colorization import Colorization
 from ...operators.compressed_sensing import BLOCKS, CompressedSensing
 from ...operators.phase_retrieval import PhaseRetrieval
 from ...operators.resampling import KERNELS, SuperResolution
+from ..inputs import CATEGORY, DegradationType, combo_input, float_input, seed_input
 from ..preview import kernel_output, mask_output, mask_size, size_from_input, with_kernel, with_mask
-from ..types import CATEGORY, DegradationType, seed_input
 
 
 class SuperResolutionNode(io.ComfyNode):
@@ -27,12 +27,11 @@ class SuperResolutionNode(io.ComfyNode):
                     max=16,
                     tooltip="How many times smaller each side became.",
                 ),
-                io.Combo.Input(
+                combo_input(
                     "kernel",
-                    options=list(KERNELS),
-                    default=SuperResolution.kernel,
-                    optional=True,
-                    tooltip="How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize does; bicubic "
+                    KERNELS,
+                    SuperResolution.kernel,
+                    "How it was shrunk. bicubic and lanczos: antialiased, as MATLAB's imresize does; bicubic "
                     "(PIL): as Pillow, which differs at the border; box: the mean of each block of pixels; gaussian: "
                     "blurred with std 0.4 x factor, then thinned out.",
                 ),
@@ -59,12 +58,11 @@ class ColorizationNode(io.ComfyNode):
             description="Only the brightness was kept: a grey photo, which restoring colors. The measurement has one "
             "channel; a grey photo straight from Load Image will do.",
             inputs=[
-                io.Combo.Input(
+                combo_input(
                     "weights",
-                    options=["mean", "luma"],
-                    default=Colorization.weights,
-                    optional=True,
-                    tooltip="How colors became grey. mean: a third of each, as in papers; luma: 0.299 R + 0.587 G + "
+                    ["mean", "luma"],
+                    Colorization.weights,
+                    "How colors became grey. mean: a third of each, as in papers; luma: 0.299 R + 0.587 G + "
                     "0.114 B, as cameras and programs do.",
                 ),
             ],
@@ -86,12 +84,11 @@ class BayerMosaicNode(io.ComfyNode):
             description="A camera's sensor measured one color at each pixel, as in a raw file; restoring finds the "
             "other two. The measurement has one channel; a raw mosaic saved as a grey picture will do.",
             inputs=[
-                io.Combo.Input(
+                combo_input(
                     "pattern",
-                    options=list(PATTERNS),
-                    default=BayerMosaic.pattern,
-                    optional=True,
-                    tooltip="Colors of the upper left 2x2 pixels, row by row. If colors come out wrong, try another.",
+                    PATTERNS,
+                    BayerMosaic.pattern,
+                    "Colors of the upper left 2x2 pixels, row by row. If colors come out wrong, try another.",
                 ),
             ],
             outputs=[DegradationType.Output()],
@@ -112,28 +109,20 @@ class CompressedSensingNode(io.ComfyNode):
             description="Fewer numbers than pixels were measured, each a sum of many pixels with signs "
             "(Walsh-Hadamard), as in a single-pixel camera. The measurement is not a picture.",
             inputs=[
-                io.Float.Input(
-                    "ratio",
-                    default=CompressedSensing.ratio,
-                    min=1.0,
-                    max=64.0,
-                    step=0.5,
-                    optional=True,
-                    tooltip="How many times fewer numbers than pixels.",
+                float_input(
+                    "ratio", CompressedSensing.ratio, (1.0, 64.0, 0.5), "How many times fewer numbers than pixels."
                 ),
-                io.Combo.Input(
+                combo_input(
                     "block",
-                    options=[str(size) for size in BLOCKS],
-                    default=str(CompressedSensing.block),
-                    optional=True,
-                    tooltip="0 mixes all pixels of the image; 8 to 64 mixes those of each square block of that size.",
+                    [str(size) for size in BLOCKS],
+                    str(CompressedSensing.block),
+                    "0 mixes all pixels of the image; 8 to 64 mixes those of each square block of that size.",
                 ),
-                io.Combo.Input(
+                combo_input(
                     "rows",
-                    options=["random", "first"],
-                    default=CompressedSensing.rows,
-                    optional=True,
-                    tooltip="Which numbers are kept: random ones, or the first of each transform.",
+                    ["random", "first"],
+                    CompressedSensing.rows,
+                    "Which numbers are kept: random ones, or the first of each transform.",
                 ),
                 seed_input("The same seed and image size give the same measurement.", False),
                 size_from_input(),
@@ -159,23 +148,17 @@ class PhaseRetrievalNode(io.ComfyNode):
             description="Only the magnitudes of the image's Fourier transform were measured, as with light scattered "
             "far away. The measurement is not a picture; the result may be upside down.",
             inputs=[
-                io.Float.Input(
+                float_input(
                     "oversample",
-                    default=PhaseRetrieval.oversample,
-                    min=0.0,
-                    max=8.0,
-                    step=0.5,
-                    optional=True,
-                    tooltip="Frame around the image, on each side this many eighths of its length. Papers take 2.",
+                    PhaseRetrieval.oversample,
+                    (0.0, 8.0, 0.5),
+                    "Frame around the image, on each side this many eighths of its length. Papers take 2.",
                 ),
-                io.Float.Input(
+                float_input(
                     "background",
-                    default=PhaseRetrieval.background,
-                    min=0.0,
-                    max=1.0,
-                    step=0.5,
-                    optional=True,
-                    tooltip="Level of the frame: 0 (black) as in DAPS, 0.5 (grey) as in DPS.",
+                    PhaseRetrieval.background,
+                    (0.0, 1.0, 0.5),
+                    "Level of the frame: 0 (black) as in DAPS, 0.5 (grey) as in DPS.",
                 ),
             ],
             outputs=[DegradationType.Output()],

@@ -5,8 +5,8 @@ from comfy_api.latest import io
 from ...operators.box_inpainting import BoxInpainting
 from ...operators.inpainting import Inpainting
 from ...operators.random_inpainting import RandomInpainting
+from ..inputs import CATEGORY, DegradationType, combo_input, float_input, seed_input
 from ..preview import PREVIEW_SIDE, mask_output, mask_size, size_from_input, with_mask
-from ..types import CATEGORY, DegradationType, seed_input
 
 UNPAINTED = (64, 64)  # the size of the host's mask for an image that has none, whatever the image's own
 CENTRED = -1.0
@@ -46,9 +46,7 @@ class BoxInpaintingNode(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         def number(name: str, default: float, tooltip: str) -> io.Input:
             least = min(default, 0.0)
-            return io.Float.Input(
-                name, default=default, min=least, max=16384.0, step=0.05, optional=True, tooltip=tooltip
-            )
+            return float_input(name, default, (least, 16384.0, 0.05), tooltip)
 
         return io.Schema(
             node_id="MAPRPS_BoxInpainting",
@@ -60,12 +58,11 @@ class BoxInpaintingNode(io.ComfyNode):
                 number("height", BoxInpainting.height, "Of the box: 0.5 is half of the image's height."),
                 number("left", CENTRED, "From the image's left edge to the box. -1 puts the box in the middle."),
                 number("top", CENTRED, "From the image's upper edge to the box. -1 puts the box in the middle."),
-                io.Combo.Input(
+                combo_input(
                     "unit",
-                    options=["parts", "pixels"],
-                    default=BoxInpainting.unit,
-                    optional=True,
-                    tooltip="Of the four numbers: parts of the image's sides (0 to 1), or whole pixels.",
+                    ["parts", "pixels"],
+                    BoxInpainting.unit,
+                    "Of the four numbers: parts of the image's sides (0 to 1), or whole pixels.",
                 ),
                 size_from_input(),
             ],
@@ -91,14 +88,11 @@ class RandomInpaintingNode(io.ComfyNode):
             category=CATEGORY,
             description="Pixels at random places are missing; restoring fills them in.",
             inputs=[
-                io.Float.Input(
+                float_input(
                     "fraction",
-                    default=RandomInpainting.fraction,
-                    min=0.0,
-                    max=0.999,
-                    step=0.01,
-                    optional=True,
-                    tooltip="How much is missing: 0.5 is half of the pixels. Papers take 0.5 to 0.92.",
+                    RandomInpainting.fraction,
+                    (0.0, 0.999, 0.01),
+                    "How much is missing: 0.5 is half of the pixels. Papers take 0.5 to 0.92.",
                 ),
                 seed_input("The same seed and image size give the same mask.", False),
                 io.Boolean.Input(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...operators.presets import PRESETS
-from ..types import CATEGORY, DegradationType, seed_input
+from ..inputs import CATEGORY, DegradationType, combo_input, seed_input
 
 FIRST = next(iter(PRESETS))
 
@@ -18,13 +18,7 @@ class DegradationPreset(io.ComfyNode):
             description="The degradation and the noise of a published experiment, by name: DPS, DAPS, DDRM, DDNM, "
             "MAP-RPS. The text says where they come from and what differs here.",
             inputs=[
-                io.Combo.Input(
-                    "preset",
-                    options=list(PRESETS),
-                    default=FIRST,
-                    optional=True,
-                    tooltip="Whose experiment, and which.",
-                ),
+                combo_input("preset", PRESETS, FIRST, "Whose experiment, and which."),
                 seed_input("Of the random part of some: masks, motion, compressed sensing.", False),
             ],
             outputs=[

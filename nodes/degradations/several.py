@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ...operators import Degradation
 from ...operators.compose import Compose
 from ...operators.stack import Stack
-from ..types import CATEGORY, DegradationType
+from ..inputs import CATEGORY, DegradationType
 
 
 class ComposeDegradations(io.ComfyNode):

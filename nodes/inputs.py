@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from comfy_api.latest import io
 
 DegradationType = io.Custom("DEGRADATION")
@@ -14,6 +16,22 @@ MAX_SEED = 2**64 - 1
 NOISE_STD = 0.05
 STEPS = 16
 CFG = 1.0
+
+
+def float_input(name: str, default: float, span: tuple[float, float, float], tooltip: str, **more) -> io.Input:
+    """An optional number. span: the least, the most, and the step of the page's arrows; more: what the host takes."""
+    least, most, step = span
+    return io.Float.Input(name, optional=True, default=default, min=least, max=most, step=step, tooltip=tooltip, **more)
+
+
+def int_input(name: str, default: int, span: tuple[int, int], tooltip: str, **more) -> io.Input:
+    """The same of a whole number, without a step."""
+    least, most = span
+    return io.Int.Input(name, optional=True, default=default, min=least, max=most, tooltip=tooltip, **more)
+
+
+def combo_input(name: str, options: Iterable[str], default: str, tooltip: str) -> io.Input:
+    return io.Combo.Input(name, optional=True, options=list(options), default=default, tooltip=tooltip)
 
 
 def degradation_input() -> io.Input:
@@ -29,55 +47,37 @@ def measurement_input() -> io.Input:
 
 
 def noise_std_input() -> io.Input:
-    return io.Float.Input(
+    return float_input(
         "noise_std",
-        optional=True,
-        default=NOISE_STD,
-        min=0.0,
-        max=10.0,
-        step=0.005,
-        round=False,
-        tooltip="How noisy the measurement is, as a standard deviation on the 0..1 scale: 0.01 looks clean, 0.05 "
+        NOISE_STD,
+        (0.0, 10.0, 0.005),
+        "How noisy the measurement is, as a standard deviation on the 0..1 scale: 0.01 looks clean, 0.05 "
         "visible, 0.1 strong. Use the same value at every node. Too small keeps noise as detail, too large smooths. "
         "Below 0.0005 counts as 0.0005.",
+        round=False,
     )
 
 
 def renoise_input(default: float, useful: str) -> io.Input:
     """useful: the range worth trying, as a clause of the tooltip."""
-    return io.Float.Input(
+    return float_input(
         "renoise",
-        optional=True,
-        default=default,
-        min=0.0,
-        max=1.0,
-        step=0.005,
+        default,
+        (0.0, 1.0, 0.005),
+        "How far to go, read like KSampler's denoise (the paper's t0/T): 0 returns the estimate, "
+        f"{useful}, 1 forgets the estimate and samples the posterior.",
         round=False,
         display_mode=io.NumberDisplay.slider,
-        tooltip="How far to go, read like KSampler's denoise (the paper's t0/T): 0 returns the estimate, "
-        f"{useful}, 1 forgets the estimate and samples the posterior.",
     )
 
 
 def sampling_steps_input() -> io.Input:
-    return io.Int.Input(
-        "steps",
-        optional=True,
-        default=STEPS,
-        min=1,
-        max=1000,
-        tooltip="Model calls for each sample. 16 is enough; 8 for a look.",
-    )
+    return int_input("steps", STEPS, (1, 1000), "Model calls for each sample. 16 is enough; 8 for a look.")
 
 
 def samples_input() -> io.Input:
-    return io.Int.Input(
-        "samples",
-        optional=True,
-        default=1,
-        min=1,
-        max=64,
-        tooltip="Different restorations of each image, as a batch. Feed several to Uncertainty.",
+    return int_input(
+        "samples", 1, (1, 64), "Different restorations of each image, as a batch. Feed several to Uncertainty."
     )
 
 
@@ -86,15 +86,7 @@ def seed_input(
     control_after_generate: bool = True,
 ) -> io.Input:
     """control_after_generate: whether the page draws another seed after each run, as it does for samplers."""
-    return io.Int.Input(
-        "seed",
-        optional=True,
-        default=0,
-        min=0,
-        max=MAX_SEED,
-        control_after_generate=control_after_generate,
-        tooltip=tooltip,
-    )
+    return int_input("seed", 0, (0, MAX_SEED), tooltip, control_after_generate=control_after_generate)
 
 
 def positive_input() -> io.Input:
@@ -121,14 +113,11 @@ def prompt_inputs() -> list[io.Input]:
         io.Conditioning.Input(
             "negative", optional=True, tooltip="What it does not show. Used where cfg is not 1, and needed there."
         ),
-        io.Float.Input(
+        float_input(
             "cfg",
-            optional=True,
-            default=CFG,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            tooltip="How strongly the prompt counts. 1: as the model learned it, and half the time; the paper takes "
+            CFG,
+            (0.0, 100.0, 0.1),
+            "How strongly the prompt counts. 1: as the model learned it, and half the time; the paper takes "
             "1.5. More trusts the prompt over the measurement.",
         ),
     ]
