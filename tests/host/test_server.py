@@ -20,6 +20,7 @@ CONTRACT = {
     "MAPRPS_BoxInpainting": (set(), ["DEGRADATION", "MASK"]),
     "MAPRPS_RandomInpainting": (set(), ["DEGRADATION", "MASK"]),
     "MAPRPS_Colorization": (set(), ["DEGRADATION"]),
+    "MAPRPS_BayerMosaic": (set(), ["DEGRADATION"]),
     "MAPRPS_CompressedSensing": (set(), ["DEGRADATION", "MASK"]),
     "MAPRPS_HDR": (set(), ["DEGRADATION"]),
     "MAPRPS_NonlinearBlur": (set(), ["DEGRADATION"]),
@@ -72,7 +73,7 @@ def test_contract(server, node_id):
 
 def test_every_id_is_prefixed(server):
     own = [i for i, info in server.object_info().items() if info["python_module"] == "custom_nodes.ComfyUI-MAP-RPS"]
-    assert own
+    assert set(own) == set(CONTRACT)
     assert all(node_id.startswith("MAPRPS_") for node_id in own)
 
 
@@ -90,7 +91,7 @@ def test_run_reports_progress_and_outputs(server):
     run = server.submit(waiting(steps=5))
     steps = []
     outputs = run.outputs(lambda kind, data: steps.append(data["value"]) if kind == "progress" else None)
-    assert steps == [1, 2, 3, 4, 5]
+    assert steps == sorted(set(steps)) and steps[-1] == 5  # a newer host leaves some out where they come fast
     (item,) = outputs["show"]["images"]
     assert server.image(item).startswith(b"\x89PNG")
 
