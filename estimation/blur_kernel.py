@@ -58,9 +58,9 @@ def estimate_blur(
         raise ValueError(NO_EDGES)
     plane = plane / contrast
     kernel = find_kernel(plane, size, report)
-    residuals = [float(contrast) * residual(plane, k) for k in (kernel, kernel.rot90())]
+    rest, turned = (float(contrast) * residual(plane, k) for k in (kernel, kernel.rot90()))
     noise = estimate_noise(middle.mean(-1, keepdim=True)).noise_std
-    return BlurEstimate(kernel, describe_kernel(kernel, *residuals, noise))
+    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise))
 
 
 def find_kernel(plane: Tensor, size: int, report: Callable[[int, int], None]) -> Tensor:

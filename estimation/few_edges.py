@@ -50,7 +50,7 @@ def steps(like: Tensor) -> Gradient:
     return like.new_tensor([[1.0, -1.0, 0.0]]), like.new_tensor([[1.0], [-1.0], [0.0]])
 
 
-def response(kernel: Tensor, size: tuple[int, int]) -> Tensor:
+def response(kernel: Tensor, size: tuple[int, ...]) -> Tensor:
     """Spectrum of a kernel on a periodic plane; its entry [h // 2, w // 2] is the one that stays in place."""
     plane = kernel.new_zeros(size)
     height, width = kernel.shape

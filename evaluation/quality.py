@@ -47,7 +47,8 @@ def sharpness(image: Tensor) -> Tensor:
 
     That is the anisotropic total variation per pixel and channel. Noise raises it as well as detail.
     """
-    return sum(differences.abs().mean(dim=1) for differences in gradients(shown(image)))
+    across, down = (differences.abs().mean(dim=1) for differences in gradients(shown(image)))
+    return across + down
 
 
 def gradient_distance(image: Tensor, reference: Tensor) -> Tensor:
@@ -64,7 +65,8 @@ def gradient_distance(image: Tensor, reference: Tensor) -> Tensor:
     """
     image, reference = pair(image, reference)
     pairs = zip(gradients(image), gradients(reference), strict=True)
-    return sum((ordered(a) - ordered(b)).abs().mean(dim=1) for a, b in pairs).to(image.device)
+    across, down = ((ordered(a) - ordered(b)).abs().mean(dim=1) for a, b in pairs)
+    return (across + down).to(image.device)
 
 
 def gradients(image: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,9 @@ def largest_eigenvalue(
     It is that of the tridiagonal matrix of the iteration, which lost orthogonality repeats but does not exceed.
     """
     direction, previous, off = start / start.norm(), torch.zeros_like(start), 0.0
-    diagonal, sides, found = [], [], []
+    diagonal: list[float] = []
+    sides: list[float] = []
+    found: list[float] = []
     for _ in range(max_iterations):
         image = apply(direction) - off * previous
         diagonal.append(float((direction * image).sum()))

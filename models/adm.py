@@ -136,10 +136,19 @@ class Upsample(nn.Module):
 
 
 class Stem(nn.Conv2d):
-    """The first convolution; it takes no embedding."""
+    """The first convolution; it has no use for the embedding."""
+
+    def forward(self, input: Tensor, emb: Tensor | None = None) -> Tensor:
+        return super().forward(input)
+
+
+class Block(nn.ModuleList):
+    """Layers one after the other, each of which is given the embedding."""
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        return super().forward(x)
+        for layer in self:
+            x = layer(x, emb)
+        return x
 
 
 class ADM(nn.Module):
@@ -154,7 +163,7 @@ class ADM(nn.Module):
         )
         folded = config.unshuffle**2
         channels = config.widths[0]
-        self.input_blocks = nn.ModuleList([nn.ModuleList([Stem(3 * folded, channels, 3, padding=1)])])
+        self.input_blocks = nn.ModuleList([Block([Stem(3 * folded, channels, 3, padding=1)])])
         skips = [channels]
         last = len(config.widths) - 1
         for level, width in enumerate(config.widths):
@@ -163,7 +172,7 @@ class ADM(nn.Module):
                 channels = width
                 skips.append(channels)
             if level < last:
-                self.input_blocks.append(nn.ModuleList([self._resample(channels, "down")]))
+                self.input_blocks.append(Block([self._resample(channels, "down")]))
                 skips.append(channels)
 
         self.middle_block = self._block(channels, channels, config.middle_attention)
@@ -182,8 +191,8 @@ class ADM(nn.Module):
             normalization(config, channels), nn.SiLU(), nn.Conv2d(channels, config.out_channels * folded, 3, padding=1)
         )
 
-    def _block(self, channels: int, width: int, attention: bool) -> nn.ModuleList:
-        block = nn.ModuleList([ResBlock(self.config, channels, width)])
+    def _block(self, channels: int, width: int, attention: bool) -> Block:
+        block = Block([ResBlock(self.config, channels, width)])
         if attention:
             block.append(AttentionBlock(self.config, width))
         return block
@@ -204,15 +213,9 @@ class ADM(nn.Module):
             h = h.contiguous(memory_format=torch.channels_last)
         skips = []
         for block in self.input_blocks:
-            h = _run(block, h, emb)
+            h = block(h, emb)
             skips.append(h)
-        h = _run(self.middle_block, h, emb)
+        h = self.middle_block(h, emb)
         for block in self.output_blocks:
-            h = _run(block, torch.cat([h, skips.pop()], dim=1), emb)
+            h = block(torch.cat([h, skips.pop()], dim=1), emb)
         return F.pixel_shuffle(self.out(h), self.config.unshuffle)[..., :height, :width]
-
-
-def _run(block: nn.ModuleList, h: Tensor, emb: Tensor) -> Tensor:
-    for layer in block:
-        h = layer(h, emb)
-    return h

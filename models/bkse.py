@@ -78,7 +78,8 @@ class Generator:
 
     def _shapes(self) -> Shapes:
         """Of all weights, for this width and these numbers of blocks."""
-        n, shapes = self.width, {}
+        n = self.width
+        shapes: Shapes = {}
 
         def convolution(name: str, outputs: int, inputs: int, taps: int = 3, bias: bool = True) -> None:
             shapes[f"{name}.weight"] = (outputs, inputs, taps, taps)

@@ -61,8 +61,9 @@ def _decoder_levels(shapes: Shapes) -> list[list[str]]:
     for index in itertools.count():
         block = f"output_blocks.{index}"
         if f"{block}.0.out_layers.3.weight" not in shapes:
-            return [level for level in levels if level]
+            break
         levels[-1].append(block)
         upsamplers = (f"{block}.{layer}.{kind}.weight" for layer in (1, 2) for kind in ("in_layers.2", "conv"))
         if any(name in shapes for name in upsamplers):
             levels.append([])
+    return [level for level in levels if level]

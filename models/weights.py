@@ -34,7 +34,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     raise ValueError(f"{path.name} is no weights file: use {', '.join(('.safetensors', *PYTORCH_SUFFIXES))}.")
 
 
-def _unpickle(path: Path) -> Any:
+def _unpickle(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError:
@@ -45,12 +45,10 @@ def _unpickle(path: Path) -> Any:
         raise ValueError(f"{path.name} is damaged or incomplete; fetch it again ({error}).") from None
 
 
-def _tensors(state: Any) -> dict[str, Tensor]:
+def _tensors(state: object) -> dict[str, Tensor]:
     """The state dict itself, or the one in a training checkpoint, averaged weights first."""
     if not isinstance(state, Mapping):
         return {}
-    for name in ("ema", "state_dict", "model"):
-        if isinstance(state.get(name), Mapping):
-            state = state[name]
-            break
-    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    nested = (state.get(name) for name in ("ema", "state_dict", "model"))
+    weights = next((part for part in nested if isinstance(part, Mapping)), state)
+    return {name: value for name, value in weights.items() if isinstance(value, Tensor)}

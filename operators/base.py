@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from ..linalg.lanczos import largest_eigenvalue
 from ..linalg.least_squares import least_squares
 from ..linalg.linear_map import Map, linear_map
 from .space import Shape, Space
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 LOOSE_STEPS = 200
 
@@ -31,7 +35,7 @@ class Operator(ABC):
     linear = False
     ambiguous = False
     """Whether quite another image can have the same measurement, so that the initial guess may be of that."""
-    rebuild: Callable[[torch.dtype], Operator] | None = None
+    rebuild: Callable[[torch.dtype], Self] | None = None
     """Builds the same operator in another floating point type; None for one not built from a description."""
 
     def __init__(self, space: Space, measurement_shape: Shape):
@@ -85,8 +89,6 @@ class LinearOperator(Operator):
 
     linear = True
     tolerance = 5e-6  # of the iterations: residual relative to the right-hand side, per image
-    cosine_gain: Tensor | None = None
-    """Eigenvalues [H, W] of an A that is diagonal in the cosine basis (`cosines`); None for any other."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._run(linear_map, x, "image", self.image_shape, self._forward, self._adjoint)
@@ -116,9 +118,10 @@ class LinearOperator(Operator):
         Raises RuntimeError where conjugate gradients are needed and do not converge.
         """
         a, b = (torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b))
-        exact = tolerance is None or self.closed_form
-        loose = partial(self._iterate, tolerance=tolerance, max_iterations=LOOSE_STEPS, cut_short=True)
-        return self._run(self._solve if exact else loose, y, "measurement", self.measurement_shape, a, b)
+        method: Callable[..., Tensor] = self._solve
+        if tolerance is not None and not self.closed_form:
+            method = partial(self._iterate, tolerance=tolerance, max_iterations=LOOSE_STEPS, cut_short=True)
+        return self._run(method, y, "measurement", self.measurement_shape, a, b)
 
     def preconditioner(self, a: float | Tensor, b: float | Tensor) -> Map | None:
         """A map near (a I + b A A^T)^-1, symmetric positive definite, for A whose `solve` iterates: at a step's cost.
@@ -141,6 +144,11 @@ class LinearOperator(Operator):
         noise = torch.randn(1, *self.image_shape, generator=torch.Generator().manual_seed(0))
         start = 1 + noise.to(self.device, self.dtype)  # what most degradations keep best is a flat image
         return largest_eigenvalue(lambda x: self.adjoint(self(x)), start) ** 0.5
+
+    @property
+    def cosine_gain(self) -> Tensor | None:
+        """Eigenvalues [H, W] of an A that is diagonal in the cosine basis (`cosines`); None for any other."""
+        return None
 
     @cached_property
     def precise(self) -> LinearOperator:
@@ -170,7 +178,8 @@ class LinearOperator(Operator):
 
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         exact = self.precise
-        return exact._iterate(*(v.to(exact.dtype) for v in (y, a, b)), self.tolerance).to(self.dtype)
+        y, a, b = (v.to(exact.dtype) for v in (y, a, b))
+        return exact._iterate(y, a, b, self.tolerance).to(self.dtype)
 
     def _iterate(self, y: Tensor, a: Tensor, b: Tensor, tolerance: float, **options) -> Tensor:
         nearly = self._preconditioner(a, b)

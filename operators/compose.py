@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
@@ -49,11 +50,16 @@ def compose(first: Operator, second: Operator) -> Operator:
         if not known.any(-1).any(-1).all():
             raise ValueError("Together the two masks hide every pixel: leave some of the image unmasked.")
         return Mask(first.space, known)
-    return LinearPair(first, second) if first.linear and second.linear else Pair(first, second)
+    if isinstance(first, LinearOperator) and isinstance(second, LinearOperator):
+        return LinearPair(first, second)
+    return Pair(first, second)
 
 
-class Pair(Operator):
-    def __init__(self, first: Operator, second: Operator):
+Part = TypeVar("Part", bound=Operator)
+
+
+class Pair(Operator, Generic[Part]):
+    def __init__(self, first: Part, second: Part):
         super().__init__(first.space, second.measurement_shape)
         self.first, self.second = first, second
 
@@ -71,7 +77,7 @@ class Pair(Operator):
         return self.first.initial_guess(self.second.initial_guess(y))
 
 
-class LinearPair(Pair, LinearOperator):
+class LinearPair(Pair[LinearOperator], LinearOperator):
     """Adjoint in closed form, the inverses by iterations."""
 
     def _adjoint(self, y: Tensor) -> Tensor:

@@ -82,7 +82,9 @@ class CircularConvolution(Convolution):
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return self.frame.cut(self.frame.spectrum(y) * reciprocal(a + b * self.power, RCOND**2))
 
-    _preconditioner = LinearOperator._preconditioner  # the closed form
+    def _preconditioner(self, a: Tensor, b: Tensor) -> Map:
+        """The closed form."""
+        return lambda v: self._solve(v, a, b)
 
     @cached_property
     def norm(self) -> float:

@@ -7,6 +7,7 @@ without torch, so a host can cache and share them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -15,6 +16,7 @@ from .base import Operator
 from .space import Space
 
 
+@dataclass(frozen=True)
 class Degradation(ABC):
     """How an image was damaged, apart from its size and from the noise.
 

@@ -33,7 +33,8 @@ class Inpainting(Degradation):
             mask = mask[0]
         if mask.ndim != 2:
             raise ValueError(f"The mask has shape {list(mask.shape)}: use one mask [height, width] for all images.")
-        return cls(*mask.shape, np.packbits(mask > 0.5).tobytes())
+        height, width = mask.shape
+        return cls(height, width, np.packbits(mask > 0.5).tobytes())
 
     def __post_init__(self) -> None:
         if self.missing().all():
@@ -88,7 +89,11 @@ class Selection(LinearOperator):
 class Mask(Selection):
     """A = diag(known): the measurement is the image with zeros in place of missing pixels."""
 
-    _forward = _adjoint = Selection._keep
+    def _forward(self, x: Tensor) -> Tensor:
+        return self._keep(x)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self._keep(y)
 
     def _initial_guess(self, y: Tensor) -> Tensor:
         return pull_push(y, self.known)

@@ -33,7 +33,8 @@ class KernelBlur(Blur):
         total = kernel.sum()
         if not (total > 0 and np.isfinite(total)):
             raise ValueError(f"The kernel's entries sum to {total:g}: use a kernel that lets light through.")
-        return cls(*kernel.shape, (kernel / total).astype("<f8").tobytes(), boundary)
+        height, width = kernel.shape
+        return cls(height, width, (kernel / total).astype("<f8").tobytes(), boundary)
 
     def __post_init__(self) -> None:
         check_boundary(self.boundary)

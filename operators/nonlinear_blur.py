@@ -42,7 +42,7 @@ class NonlinearBlur(Degradation):
 
     def _build(self, space: Space) -> LinearLight:
         blur = self.blur.build(*space.shape, space.device, space.dtype)
-        if not blur.linear:
+        if not isinstance(blur, LinearOperator):
             raise ValueError(f"A nonlinear blur is made from a linear one, not from {self.blur.describe()}.")
         return LinearLight(blur, self.gamma, self.exposure)
 

@@ -45,11 +45,15 @@ class PhaseRetrieval(Degradation):
         """Length of a side with its frame."""
         return length + 2 * int(self.oversample / 8 * length)
 
+    def unframed(self, length: int) -> int:
+        """The shortest side that is this long with its frame, or longer."""
+        return next(n for n in range(1, length + 1) if self.framed(n) >= length)
+
     def _build(self, space: Space) -> FourierMagnitude:
         return FourierMagnitude(space, (self.framed(space.height), self.framed(space.width)), self.background)
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
-        return tuple(next(n for n in range(1, side + 1) if self.framed(n) >= side) for side in (height, width))
+        return self.unframed(height), self.unframed(width)
 
     def view(self, measurement: Tensor) -> Tensor:
         logarithm = (100 * measurement.clamp_min(0)).log1p()  # magnitudes go over several powers of ten

@@ -42,9 +42,8 @@ class Preset:
 
     def seeded(self, seed: int) -> Preset:
         """The same with the seed of its random part, where it has one."""
-        if not hasattr(self.degradation, "seed"):
-            return self
-        return replace(self, degradation=replace(self.degradation, seed=seed))
+        changes = {"seed": seed} if hasattr(self.degradation, "seed") else {}
+        return replace(self, degradation=replace(self.degradation, **changes))
 
     def describe(self) -> str:
         """What it is, its noise and how that was converted, its source, and what differs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -85,7 +86,8 @@ class VaryingConvolution(LinearOperator):
         parts = list(zip(self.windows, self.responses, strict=True))
 
         def blur(plane: Tensor) -> Tensor:
-            return self.frame.cut(sum(self.frame.spectrum(window * plane).mul_(response) for window, response in parts))
+            blurred = (self.frame.spectrum(window * plane).mul_(response) for window, response in parts)
+            return self.frame.cut(reduce(torch.add, blurred))
 
         return by_plane(blur, x)
 

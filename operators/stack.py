@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,7 +29,9 @@ class Stack(Degradation):
 
     def _build(self, space: Space) -> Operator:
         first, second = (part.build(*space.shape, space.device, space.dtype) for part in (self.first, self.second))
-        return LinearPanes(first, second) if first.linear and second.linear else Panes(first, second)
+        if isinstance(first, LinearOperator) and isinstance(second, LinearOperator):
+            return LinearPanes(first, second)
+        return Panes(first, second)
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
         # The measurement that fills the pane says how large the image is; the other, taken to fill it, would say more.
@@ -43,8 +46,11 @@ class Stack(Degradation):
         return f"{self.first.describe()}, and beside it {self.second.describe()}"
 
 
-class Panes(Operator):
-    def __init__(self, first: Operator, second: Operator):
+Part = TypeVar("Part", bound=Operator)
+
+
+class Panes(Operator, Generic[Part]):
+    def __init__(self, first: Part, second: Part):
         channels, height, width = map(max, first.measurement_shape, second.measurement_shape)
         super().__init__(first.space, (channels, height, 2 * width))
         self.parts = first, second
@@ -75,7 +81,7 @@ class Panes(Operator):
         return self.parts[choice].initial_guess(self.split(y)[choice])
 
 
-class LinearPanes(Panes, LinearOperator):
+class LinearPanes(Panes[LinearOperator], LinearOperator):
     """Adjoint in closed form, the inverses by iterations."""
 
     def _adjoint(self, y: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 Color = tuple[int, int, int]
 Point = tuple[float, float]
 Shape = Literal["disc", "square", "diamond"]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 PAPER: Color = (252, 252, 250)
 INK: Color = (32, 36, 43)
@@ -25,7 +26,7 @@ ORANGE: Color = (217, 95, 30)
 
 
 @lru_cache
-def font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> Font:
     """Pillow's own font (10.1 or newer), so that the pack ships none. It has ASCII and little else."""
     return ImageFont.load_default(size)
 
@@ -46,7 +47,8 @@ def to_rgb(image: Tensor) -> Tensor:
 
 
 def blend(start: Color, end: Color, amount: float) -> Color:
-    return tuple(round(a + (b - a) * amount) for a, b in zip(start, end, strict=True))
+    red, green, blue = (round(a + (b - a) * amount) for a, b in zip(start, end, strict=True))
+    return red, green, blue
 
 
 class Canvas:
@@ -60,7 +62,7 @@ class Canvas:
         self._scale = supersampling
         self._picture = Image.new("RGB", (width * self._scale, height * self._scale), PAPER)
         self._draw = ImageDraw.Draw(self._picture)
-        self._texts = []
+        self._texts: list[tuple[Point, str, Color, Font, str, int]] = []
 
     def line(self, points: Sequence[Point], color: Color, width: float) -> None:
         self._draw.line([self._scaled(p) for p in points], color, round(width * self._scale), joint="curve")

@@ -9,16 +9,18 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from .axes import TICK_SIZE, Axes, nice_ticks, padded, tick_labels
-from .canvas import FAINT_INK, FRAME, Canvas, text_width
+from .canvas import FAINT_INK, FRAME, Canvas, Shape, text_width
 from .colormap import color
 from .labels import Labels
 
 WIDTH, HEIGHT = 1000, 720
 X_TITLE = "perception: gradient distance (lower is better)"
 Y_TITLES = {"RMSE": "distortion: RMSE (lower is better)", "PSNR": "distortion: PSNR in dB (higher is better)"}
-NAMES = {0: "0: MAP estimate", 1: "1: posterior sample"}
-SHAPES = {0: "square", 1: "diamond"}
-RADII = {0: 11, 1: 12}
+
+# Of the ends, by level.
+NAMES: dict[float, str] = {0: "0: MAP estimate", 1: "1: posterior sample"}
+SHAPES: dict[float, Shape] = {0: "square", 1: "diamond"}
+RADII: dict[float, int] = {0: 11, 1: 12}
 
 
 class TraversalPoint(NamedTuple):
