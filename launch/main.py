@@ -131,8 +131,7 @@ def show(chosen: argparse.Namespace) -> int:
         run(client, server, setup, chosen)
         if chosen.serve:
             say("The page stays open; end it with Ctrl-C.")
-            server.process.wait()
-            server.check_alive()
+            server.wait()
     finally:
         server.stop()
     return 0
