@@ -4,7 +4,8 @@
     python quickstart.py                        restore a degraded photo; pictures in output/quickstart/
     python quickstart.py --serve                the same, and leave ComfyUI's page open for use
     python quickstart.py --image me.jpg --degradation deblur
-    python quickstart.py test [pytest options]  run the test suite
+    python quickstart.py check                  lint, types and the fast tests
+    python quickstart.py test [pytest options]  the whole test suite
 
 Needs Python 3.10 or newer and nothing else. The first run makes a private environment in .quickstart/ (a few GB; delete
 the folder to be rid of it); later runs need no network. A ComfyUI of your own is used where COMFYUI_PATH names it or

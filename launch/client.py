@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from .websocket import WebSocket
 
+_TIMEOUT = 60.0
 _ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
@@ -38,9 +39,9 @@ class Client:
         """The JSON answer to GET."""
         return json.loads(self.get_bytes(path, **query))
 
-    def get_bytes(self, path: str, timeout: float = 60.0, **query: str) -> bytes:
+    def get_bytes(self, path: str, **query: str) -> bytes:
         address = self.url + path + ("?" + urllib.parse.urlencode(query) if query else "")
-        with self._open(address, timeout=timeout) as answer:
+        with self._open(address, timeout=_TIMEOUT) as answer:
             return answer.read()
 
     def post(self, path: str, payload: dict):
@@ -48,7 +49,7 @@ class Client:
         request = urllib.request.Request(
             self.url + path, json.dumps(payload).encode(), {"Content-Type": "application/json"}, method="POST"
         )
-        with self._open(request, timeout=60) as answer:
+        with self._open(request, timeout=_TIMEOUT) as answer:
             body = answer.read()
         return json.loads(body) if body else None
 
@@ -72,7 +73,7 @@ class Client:
             {"Content-Type": f"multipart/form-data; boundary={boundary}"},
             method="POST",
         )
-        with self._open(request, timeout=60) as answer:
+        with self._open(request, timeout=_TIMEOUT) as answer:
             return json.loads(answer.read())["name"]
 
     def image(self, item: dict) -> bytes:

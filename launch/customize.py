@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from .client import Client
-from .environment import PINS, PRIVATE, REPOSITORY
+from .environment import LAUNCH, PRIVATE, REPOSITORY
 from .terminal import Problem, say
 from .workflow_to_prompt import default_inputs
 
@@ -41,7 +41,7 @@ def customize(prompt: dict, object_info: dict, client: Client, python: Path, cho
 
 def prepare_photo(python: Path, photo: Path, prepared: Path, mask: Path, multiple: int) -> None:
     """Writes the photo as the nodes need it, and a mask of its size. Problem: it cannot be read or is too small."""
-    command = [python, PINS / "photo.py", photo, prepared, mask, str(multiple)]
+    command = [str(part) for part in (python, LAUNCH / "photo.py", photo, prepared, mask, multiple)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise Problem(done.stderr.strip())

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from .terminal import Problem, clear_status, say, status
 
-REPOSITORY = Path(__file__).absolute().parents[2]  # not resolved: the clone may be a link in a custom_nodes folder
+LAUNCH = Path(__file__).absolute().parent  # not resolved: the clone may be a link in a custom_nodes folder
+REPOSITORY = LAUNCH.parent
 PRIVATE = REPOSITORY / ".quickstart"
-PINS = Path(__file__).absolute().parent
-TORCH, COMFYUI, TEST, WHEEL = PINS / "torch.txt", PINS / "comfyui.txt", PINS / "test.txt", PINS / "wheel.txt"
+TORCH, COMFYUI, TEST, WHEEL = (LAUNCH / f"{name}.txt" for name in ("torch", "comfyui", "test", "wheel"))
 
 OLDEST_COMFYUI = (0, 3, 75)
 # What a Python needs to run ComfyUI, as far as one look tells.
@@ -50,11 +50,11 @@ def prepare() -> Setup:
         python = private_python(PRIVATE / "venv", [["-r", TORCH, "-r", COMFYUI]])
         return Setup(python, private_comfyui(python), own=False)
     check_version(own)
-    python = own_python(own)
-    if python is None:
+    found = own_python(own)
+    if found is None:
         say(f"No Python with the packages of {own} was found, so a private one is made for it.")
-        python = private_python(PRIVATE / "venv-own-comfyui", [["-r", TORCH, "-r", own / "requirements.txt"]])
-    return Setup(python, own, own=True)
+        found = private_python(PRIVATE / "venv-own-comfyui", [["-r", TORCH, "-r", own / "requirements.txt"]])
+    return Setup(found, own, own=True)
 
 
 def check_python(version: tuple, system: str, machine: str) -> None:
@@ -253,6 +253,7 @@ def pip(python: Path, arguments: list) -> None:
             encoding="utf-8",
             errors="replace",
         )
+        assert process.stdout  # a pipe
         lines = []
         try:
             for line in process.stdout:

@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from . import environment, timing
+from . import check, environment, timing
 from .client import Client, PromptError
 from .customize import DEGRADATIONS, customize
 from .environment import PRIVATE, REPOSITORY, Setup
@@ -33,8 +32,10 @@ def main(arguments: list[str], description: str) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped then, too
     try:
+        if arguments[:1] == ["check"]:
+            return check.check(arguments[1:])
         if arguments[:1] == ["test"]:
-            return test(arguments[1:])
+            return check.test(arguments[1:])
         return show(parse(arguments, description))
     except (Problem, WorkflowError) as problem:
         clear_status()
@@ -91,18 +92,6 @@ def levels(text: str) -> list[float]:
     return values
 
 
-def test(arguments: list[str]) -> int:
-    """Runs pytest in the environment that runs ComfyUI. Returns its exit status."""
-    setup = environment.prepare()
-    tools = environment.test_tools(setup.python)
-    start = "import sys; sys.path[0] = sys.argv.pop(1); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    return subprocess.run(
-        [setup.python, "-c", start, tools, *arguments],
-        cwd=REPOSITORY,
-        env=os.environ | {"COMFYUI_PATH": str(setup.comfyui), "PYTHONPATH": str(tools)},
-    ).returncode
-
-
 def show(chosen: argparse.Namespace) -> int:
     """Starts the server, runs the workflow and shows what came out."""
     started = time.monotonic()
@@ -131,8 +120,7 @@ def show(chosen: argparse.Namespace) -> int:
         run(client, server, setup, chosen)
         if chosen.serve:
             say("The page stays open; end it with Ctrl-C.")
-            server.process.wait()
-            server.check_alive()
+            server.wait()
     finally:
         server.stop()
     return 0

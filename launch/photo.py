@@ -49,4 +49,5 @@ def main(photo: str, output: str, mask: str, multiple: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int(sys.argv[4]))
+    _, photo, output, mask, multiple = sys.argv
+    main(photo, output, mask, int(multiple))

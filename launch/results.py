@@ -8,7 +8,7 @@ from .client import Client
 
 def texts(outputs: dict, titles: dict[str, str]) -> dict[str, str]:
     """Text -> title of the first node that showed it: a text node repeats what it is connected to."""
-    found = {}
+    found: dict[str, str] = {}
     for node_id, shown in outputs.items():
         for text in shown.get("text", ()):
             found.setdefault(text, titles[node_id])
@@ -21,7 +21,8 @@ def save_images(client: Client, outputs: dict, folder: Path) -> list[Path]:
     for shown in outputs.values():
         items = [item for item in shown.get("images", ()) if item["type"] == "output"]
         for number, item in enumerate(items, 1):
-            name, suffix = re.fullmatch(r"(.*?)(?:_\d+_)?(\.\w+)", item["filename"]).groups()
+            saved = Path(item["filename"])  # prefix_00001_.png
+            name, suffix = re.sub(r"_\d+_$", "", saved.stem), saved.suffix
             file = folder / item["subfolder"] / f"{name}{f'-{number}' if len(items) > 1 else ''}{suffix}"
             file.parent.mkdir(parents=True, exist_ok=True)
             if number == 1:  # an earlier run may have saved more of these

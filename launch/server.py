@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -51,13 +52,21 @@ class Server:
         if self.port:
             _check_port(self.port)
             return self._start(timeout)
-        for last in (False, False, True):
+        for _ in range(2):  # another program may take a free port before the server does
             self.port = _free_port()
             try:
                 return self._start(timeout)
             except ServerDied:
-                if last or not _port_was_taken(self.log_text()):
+                if not _port_was_taken(self.log_text()):
                     raise
+        self.port = _free_port()
+        return self._start(timeout)
+
+    def wait(self) -> None:
+        """Waits for the end of the server, which is ServerDied."""
+        if self.process:
+            self.process.wait()
+        self.check_alive()
 
     def stop(self) -> None:
         """Ends the server, after ten seconds by force."""
@@ -72,7 +81,7 @@ class Server:
 
     def check_alive(self) -> None:
         """ServerDied where the server has ended."""
-        if self.process.poll() is not None:
+        if self.process and self.process.poll() is not None:
             raise ServerDied(
                 f"The ComfyUI server ended by itself (exit status {self.process.returncode}). Its last words:\n"
                 f"{self.log_tail()}\nThe whole log: {self.log}"
@@ -86,7 +95,8 @@ class Server:
 
     def command(self) -> list[str]:
         """The server's command line."""
-        command = [self.python, self.comfyui / "main.py", "--listen", "127.0.0.1", "--port", self.port]
+        command: list[str | Path] = [self.python, self.comfyui / "main.py"]
+        command += ["--listen", "127.0.0.1", "--port", str(self.port)]
         command += ["--disable-auto-launch", "--base-directory", self.workspace, "--output-directory", self.output]
         command += ["--database-url", f"sqlite:///{self.workspace / 'user' / 'comfyui.db'}"]
         command += ["--extra-model-paths-config", self.workspace / "extra_model_paths.yaml"]
@@ -99,10 +109,6 @@ class Server:
     def _start(self, timeout: float) -> Client:
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         environment |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-        # In a group of its own, so that Ctrl-C reaches us alone and we stop it in order.
-        own_group = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
-        )
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self.command(),
@@ -111,7 +117,9 @@ class Server:
                 stderr=subprocess.STDOUT,
                 cwd=self.workspace,
                 env=environment,
-                **own_group,
+                # In a group of its own, so that Ctrl-C reaches us alone and we stop it in order.
+                start_new_session=True,  # Windows ignores it
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows alone has it
             )
         client = Client(self.url, self.check_alive)
         deadline = time.monotonic() + timeout
@@ -134,8 +142,8 @@ class Server:
             raise
 
     def _make_folders(self) -> None:
-        for folder in ("custom_nodes", "input", "user", "models"):
-            (self.workspace / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("custom_nodes", "input", "user", "models"):
+            (self.workspace / name).mkdir(parents=True, exist_ok=True)
         self.output.mkdir(parents=True, exist_ok=True)
         for name, folder in self.packs.items():
             link_folder(self.workspace / "custom_nodes" / name, folder)
@@ -154,8 +162,8 @@ def link_folder(link: Path, target: Path) -> None:
     if link.exists() and os.path.samefile(link, target):
         return
     if os.path.lexists(link):
-        os.rmdir(link) if os.name == "nt" else os.unlink(link)
-    if os.name == "nt":
+        os.rmdir(link) if sys.platform == "win32" else os.unlink(link)
+    if sys.platform == "win32":
         import _winapi
 
         _winapi.CreateJunction(str(target), str(link))

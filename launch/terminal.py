@@ -1,5 +1,6 @@
 """What a person sees: messages, a status line that overwrites itself, a progress bar, and errors they can mend."""
 
+import io
 import os
 import shutil
 import sys
@@ -55,7 +56,7 @@ class Progress:
             self.done.update(data["nodes"])
         elif kind == "progress" and data.get("node"):
             self._enter(data["node"])
-            self._show(data["value"] / max(data["max"], 1), f"{data['value']}/{data['max']}")
+            self._show(data["node"], data["value"] / max(data["max"], 1), f"{data['value']}/{data['max']}")
 
     def _enter(self, node: str) -> None:
         if node == self.current:
@@ -64,13 +65,13 @@ class Progress:
             self.done.add(self.current)
         self.current = node
         if sys.stdout.isatty():
-            self._show(0.0, "")
+            self._show(node, 0.0, "")
         else:
             say(f"  {self._elapsed():>6}  {self.titles.get(node, node)}")
 
-    def _show(self, fraction: float, steps: str) -> None:
+    def _show(self, node: str, fraction: float, steps: str) -> None:
         filled = round(24 * fraction)
-        title = self.titles.get(self.current, self.current)
+        title = self.titles.get(node, node)
         count = f"[{min(len(self.done) + 1, len(self.titles))}/{len(self.titles)}]"
         status(f"  {count} {'#' * filled}{'.' * (24 - filled)} {self._elapsed():>6}  {title} {steps}")
 
@@ -91,4 +92,5 @@ def seconds(duration: float) -> str:
 def use_utf8() -> None:
     """Node titles and ui texts may hold any character; a Windows console in a legacy code page must not end the run."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace", **({"encoding": "utf-8"} if os.name == "nt" else {}))
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace", encoding="utf-8" if os.name == "nt" else None)

@@ -16,7 +16,7 @@ class WebSocket:
 
     def __init__(self, url: str, timeout: float = 10.0):
         parts = urlsplit(url)
-        self._socket = socket.create_connection((parts.hostname, parts.port), timeout)
+        self._socket = socket.create_connection((parts.hostname, parts.port or 80), timeout)
         self._buffer = bytearray()  # received, not yet a whole frame
         self._message, self._kind = bytearray(), _TEXT  # frames of a message that goes on
         key = base64.b64encode(os.urandom(16)).decode()

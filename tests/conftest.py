@@ -20,7 +20,8 @@ spec = importlib.util.spec_from_file_location("maprps", ROOT / "__init__.py", su
 sys.modules["maprps"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["maprps"])
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+# What the tests compute is small: a second thread gains little, and loses much where other programs run.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

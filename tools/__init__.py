@@ -31,8 +31,19 @@ def _find_comfyui(folder: str) -> None:
     comfy.cli_args.args.cpu = not torch.cuda.is_available()
 
 
+class _NoComfyUI:
+    """The last finder of modules: ends a tool that asks for ComfyUI's where nothing says where they are."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in ("comfy", "comfy_api"):
+            sys.exit("COMFYUI_PATH is not set: set it to the folder of a ComfyUI, whose modules this tool needs.")
+
+
 if "maprps" not in sys.modules:
     _load_pack("maprps")
 sys.path.append(str(ROOT / "tests"))
 if "COMFYUI_PATH" in os.environ:
     _find_comfyui(os.environ["COMFYUI_PATH"])
+else:
+    sys.meta_path.append(_NoComfyUI)

@@ -12,6 +12,7 @@ more than call it; their ratio shows what their gradients cost. The tasks are th
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -22,7 +23,7 @@ import torch
 
 from maprps.models import load_embedded, load_pixel_network
 from maprps.operators import model_units
-from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, PiGDM, Proximal
+from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, Guidance, PiGDM, Proximal
 from maprps.solvers.map_estimation import Annealed
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sampling
@@ -32,7 +33,7 @@ from maprps.solvers.schedules import sampling_sigmas
 from .study_estimators import task
 
 STEPS = 16
-GUIDANCE = {
+GUIDANCE: dict[str, Guidance] = {
     "proximal": Proximal(),
     "proximal, isotropic": Proximal(0.25),
     "DMPS": DMPS(1.0),
@@ -101,10 +102,12 @@ def measure(name: str, method: str, arguments: argparse.Namespace) -> tuple[int,
 
 
 def peak(device: torch.device) -> float:
-    """MiB."""
+    """MiB; NaN where it cannot be told."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    import resource  # not on Windows
+    if sys.platform == "win32":
+        return math.nan
+    import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -12,63 +12,71 @@ memory; here each is forced.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from multiprocessing import get_context
 from pathlib import Path
 
+import comfy.model_management
+import comfy.sd
 import torch
 
-MODES = {
-    "plain sampling": None,
-    "decoding": None,
-    "proximal, whole graph": ("proximal", False, False),
-    "proximal, checkpointed": ("proximal", True, False),
-    "proximal, tiles": ("proximal", True, True),
-    "latent DPS, whole graph": ("latent DPS", False, False),
-    "latent DPS, checkpointed": ("latent DPS", True, False),
+from maprps.host import run
+from maprps.host import vae as vae_module
+from maprps.host.restoration import Restoration, sample_posterior
+from maprps.operators.resampling import SuperResolution
+from maprps.solvers import proximal
+from maprps.solvers.guidance import Guidance, LatentDPS, Proximal
+from maprps.solvers.posterior_sampling import dpm_solver
+
+GUIDED: dict[str, tuple[Guidance, bool, bool]] = {  # checkpointed, in tiles
+    "proximal, whole graph": (Proximal(), False, False),
+    "proximal, checkpointed": (Proximal(), True, False),
+    "proximal, tiles": (Proximal(), True, True),
+    "latent DPS, whole graph": (LatentDPS(0.01), False, False),
+    "latent DPS, checkpointed": (LatentDPS(0.01), True, False),
 }
+MODES = ("plain sampling", "decoding", *GUIDED)
 TILE, OVERLAP = 16, 4  # so that a small picture has several
 
 
 def measure(mode: str, arguments: argparse.Namespace) -> tuple[float, float]:
     """MiB over what was resident, and seconds."""
     torch.set_num_threads(arguments.threads)
-    import comfy.sd
-    from pack import load_pack
-
-    load_pack()
-    from maprps.host import run
-    from maprps.host import vae as vae_module
-    from maprps.host.latent import LatentRestoration, sample_latent_posterior
-    from maprps.nodes.methods import guidance_term
-    from maprps.operators.resampling import SuperResolution
-    from maprps.solvers import proximal
-    from maprps.solvers.posterior_sampling import dpm_solver
-
     with torch.inference_mode():
         model, clip, vae, _ = comfy.sd.load_checkpoint_guess_config(str(arguments.checkpoint))
         positive = [[clip.encode_from_tokens(clip.tokenize("a photo")), {}]]
         del clip
         size = arguments.size
         y = torch.rand(1, size // 4, size // 4, 3)
-        restoration = LatentRestoration(model, vae, SuperResolution(4), y, 0.05, 0, positive)
-        shape = restoration.shape()
+        restoration = Restoration(model, SuperResolution(4), y, 0.05, 0, vae, positive)
+        shape = (1, *restoration.latent_shape)
         comfy.model_management.load_models_gpu([model, vae.patcher])
         resident, began = reset_peak(), time.perf_counter()
         if mode == "plain sampling":
             sigma = torch.ones(1)
-            run.run_solver(model, lambda denoise, _: denoise(torch.randn(shape), sigma), shape, 0, positive)
+            workload, conditioning = run.Workload(model, shape), run.Conditioning(positive)
+            run.run_solver(workload, lambda denoise, _: denoise(torch.randn(shape), sigma), 0, conditioning)
         elif mode == "decoding":
             vae.decode(torch.randn(shape))
         else:
-            guidance, checkpointed, tiled = MODES[mode]
-            proximal.DECODER_EVALUATIONS = 2
-            vae_module.TILE, vae_module.OVERLAP = TILE, OVERLAP
-            vae_module.HostVAE.spare_memory = lambda self, *_: setattr(self, "tiled", tiled) or checkpointed
-            run.GRADIENT_MEMORY = float("inf") if checkpointed else 0
-            term = guidance_term(guidance, 0.01)
-            sample_latent_posterior(restoration, torch.zeros(shape), [1.0, 0.0], term, dpm_solver)
+            guidance, checkpointed, tiled = GUIDED[mode]
+            force(checkpointed, tiled)
+            sample_posterior(restoration, torch.zeros(shape), [1.0, 0.0], guidance, dpm_solver)
         return peak() - resident, time.perf_counter() - began
+
+
+def force(checkpointed: bool, tiled: bool) -> None:
+    """The way back through the decoder and the model, whatever memory is free; two evaluations of the decoder."""
+
+    def spare_memory(vae: vae_module.HostVAE, batch: int, free: int) -> bool:
+        vae.tiled = tiled
+        return checkpointed
+
+    vae_module.HostVAE.spare_memory = spare_memory  # type: ignore[assignment, method-assign]
+    vae_module.TILE, vae_module.OVERLAP = TILE, OVERLAP
+    run.MODEL_GRAPH = sys.maxsize if checkpointed else 0
+    proximal.DECODER_EVALUATIONS = 2
 
 
 def reset_peak() -> float:

@@ -25,18 +25,16 @@ from torch import Tensor
 from torch.fft import irfft2, rfft2
 
 from maprps.linalg.fft import fast_size
-from maprps.operators import Operator
+from maprps.operators import LinearOperator, Operator
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.colorization import Colorization
 from maprps.operators.compressed_sensing import CompressedSensing
+from maprps.operators.inpainting import Mask
 from maprps.operators.kernel_blur import KernelBlur
 from maprps.operators.motion_blur import MotionBlur
 from maprps.operators.phase_retrieval import PhaseRetrieval
 from maprps.operators.random_inpainting import RandomInpainting
-from maprps.operators.resampling import (
-    SuperResolution,
-    resampling_matrix,
-)
+from maprps.operators.resampling import SuperResolution, resampling_matrix
 
 try:
     import deepinv
@@ -86,12 +84,13 @@ def compare(ours: Run, bare: Run | None, theirs: Way, rounds: int) -> str:
         ratio = statistics.median(a / b for a, b in zip(times["ours"], times[name], strict=True))
         return f"{medians[name]:7.2f} {ratio:6.2f}"
 
-    best = min(theirs, key=medians.get) if theirs else None
+    best = min(theirs, key=lambda name: medians[name], default=None)
     return f"{medians['ours']:7.2f} {against('bare' if bare else None)}  {against(best)}  {best or ''}"
 
 
 def linear(operator: Operator, size: int, bare: tuple[Run | None, Run | None], physics: dict) -> list:
     """Lines of a linear operator. bare: for A and for A^T. physics: deepinv's operators by name."""
+    assert isinstance(operator, LinearOperator)
     x = image(size)
     y = operator(x)
     theirs = [(p, p.A(x)) for p in physics.values()]  # a measurement of their shape
@@ -129,6 +128,7 @@ def blur(boundary: str, kernel: Tensor, size: int) -> list:
 def gaussian_blur(size: int) -> list:
     lines = blur("reflect", GaussianBlur(KERNEL, 3.0).kernel(), size)
     operator, x = GaussianBlur(KERNEL, 3.0).build(3, size, size), image(size)
+    assert isinstance(operator, LinearOperator)
     ours = (lambda: operator(x), lambda: operator.adjoint(x))
     return [(what, own, *others) for own, (what, _, *others) in zip(ours, lines, strict=True)]
 
@@ -159,6 +159,7 @@ def super_resolution(size: int) -> list:
 
 def mask(size: int) -> list:
     x, operator = image(size), RandomInpainting(KEPT).build(3, size, size)
+    assert isinstance(operator, Mask)
     known = operator.known.float()
     physics = {"Inpainting": deepinv.physics.Inpainting((3, size, size), known[0])} if deepinv else {}
     return linear(operator, size, (lambda: x * known, lambda: x * known), physics)

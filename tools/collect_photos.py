@@ -28,7 +28,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-PHOTOS = Path(__file__).resolve().parent.parent / "models" / "data" / "photos.csv"
+from . import ROOT
+
+PHOTOS = ROOT / "models" / "data" / "photos.csv"
 STEP = 0.7
 SHORTEST_SIDE = 240
 
@@ -103,7 +105,7 @@ def octaves(image: Image.Image, scale: float) -> Iterator[np.ndarray]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
 

@@ -1,16 +1,19 @@
 """Makes the workflows' thumbnails from pictures that they have made: left half before and right half after.
 
-python quickstart.py --workflow deblurring     # writes output/deblurring/; one run for each workflow
-python -m tools.make_thumbnails                # writes workflows/*.jpg; needs Pillow
+    python -m tools.make_thumbnails     # writes workflows/*.jpg
+
+Needs Pillow, and in output/ what `python quickstart.py --workflow NAME` makes, for every workflow.
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-ROOT = Path(__file__).absolute().parents[1]
+from . import ROOT
+
 SIZE = 480
 WORKFLOWS = {  # before, after, and which square of a wide picture: 0 the left one, 1 the right one
     "quickstart": ("2_measurement", "4_level-2", 0.5),
@@ -31,6 +34,7 @@ BEFORE = {
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for name, place in BEFORE.items():
         damaged = square(ROOT / "output" / name / "1_damaged.png", place)
         damaged.save(ROOT / "workflows" / f"{name}.jpg", quality=85)

@@ -5,17 +5,17 @@
 opens the workflow in the page of the server at URL, prints what the page complains of and saves a picture of it.
 """
 
+import argparse
 import base64
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from ..launch.websocket import WebSocket
+from maprps.launch.websocket import WebSocket
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _PLACES = (
@@ -46,14 +46,18 @@ class Page:
     """ComfyUI's page at `url`, ready for use. A context manager: the browser ends with it.
 
     size: of the window in pixels. The page draws no text when zoomed out far: a large graph needs a large window.
+    Raises FileNotFoundError where there is no Chromium or Chrome.
     """
 
     def __init__(self, url: str, size: tuple[int, int] = (3200, 1600), timeout: float = 60.0):
+        browser = find_browser()
+        if browser is None:
+            raise FileNotFoundError("There is no Chromium or Chrome here: install one, or name it in CHROMIUM.")
         self._profile = tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True)
         self._timeout = timeout
         self._process = subprocess.Popen(
             [
-                find_browser(),
+                browser,
                 *_FLAGS,
                 f"--window-size={size[0]},{size[1]}",
                 f"--user-data-dir={self._profile.name}",
@@ -149,7 +153,7 @@ class Page:
             if len(lines) == 2:
                 return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError(f"{find_browser()} does not start (exit status {self._process.returncode})")
+                raise TimeoutError(f"the browser does not start (exit status {self._process.returncode})")
             time.sleep(0.05)
 
     def _settle(self) -> None:
@@ -167,15 +171,20 @@ class Page:
                 return answer["result"]
 
 
-def main(url: str, workflow: str, screenshot: str) -> None:
-    with Page(url) as page:
-        page.load(json.loads(Path(workflow).read_text(encoding="utf-8")))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url", help="of a running server, like http://127.0.0.1:8188")
+    parser.add_argument("workflow", type=Path, help="a workflow as the page saves it")
+    parser.add_argument("screenshot", type=Path, help="the PNG to write")
+    arguments = parser.parse_args()
+    with Page(arguments.url) as page:
+        page.load(json.loads(arguments.workflow.read_text(encoding="utf-8")))
         page.fit()
-        page.screenshot(Path(screenshot))
+        page.screenshot(arguments.screenshot)
         print("missing nodes:", ", ".join(page.missing_nodes()) or "none")
         for text in page.texts("[role=dialog]"):
             print("dialog:", text)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

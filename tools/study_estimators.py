@@ -61,10 +61,10 @@ def photos(folder: Path, size: int) -> Tensor:
 
 def mean_tracking(problem: Problem, denoise, start: Tensor, steps: int) -> Tensor:
     """Deterministic DDIM of the guided denoiser from the start, un-noised, at sigma 1."""
-    x, guidance = start, Proximal()
+    x, guided = start, Proximal()(problem, denoise)
     sigmas = log_sigmas(1.0, 0.05, steps)
     for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
-        denoised = guidance(problem, denoise)(x, sigma, following).denoised
+        denoised = guided(x, sigma, following).denoised
         x = denoised + (x - denoised) * following / sigma
     return x
 

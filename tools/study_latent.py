@@ -21,11 +21,11 @@ from maprps.host.vae import HostVAE
 from maprps.models.schedules import stable_diffusion_sigmas
 from maprps.operators import model_units
 from maprps.solvers import proximal as proximal_module
-from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guided, LatentDPS, Proximal
+from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guidance, Guided, GuidedDenoiser, LatentDPS, Proximal
 from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Paper
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
-from maprps.solvers.problem import Problem, per_image, silent
+from maprps.solvers.problem import Denoiser, Problem, per_image, silent
 from maprps.solvers.proximal import proximal
 from maprps.solvers.schedules import log_sigmas, sampling_sigmas
 
@@ -70,6 +70,7 @@ def encoding_step(problem: Problem, center: Tensor, variance: float, gain: float
 
     gain: variance of pixels over that of latents.
     """
+    assert problem.encoder
     pixels = problem.decoder(center)
     moved = proximal(Problem(problem.operator, problem.measurement, problem.noise_std), pixels, gain * variance)
     return center + problem.encoder(moved) - problem.encoder(pixels)
@@ -90,9 +91,12 @@ class Encoding:
     def __init__(self, gain: float):
         self.gain = gain
 
-    def __call__(self, problem: Problem, denoise, x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        denoised = denoise(x, per_image(sigma, x))
-        return Guided(encoding_step(problem, denoised, sigma**2 / (1 + sigma**2), self.gain))
+    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+            denoised = denoise(x, per_image(sigma, x))
+            return Guided(encoding_step(problem, denoised, sigma**2 / (1 + sigma**2), self.gain))
+
+        return guided
 
 
 def main() -> None:
@@ -104,7 +108,8 @@ def main() -> None:
     arguments = parser.parse_args()
     model, vae = load_latent_example()
     truth = photos(arguments.images, arguments.size)
-    host_vae = HostVAE(vae, model, truth.shape[-2:])
+    height, width = truth.shape[-2:]
+    host_vae = HostVAE(vae, model, (height, width))
     with torch.no_grad():
         for name in arguments.tasks:
             study(name, Denoise(model), host_vae, truth, arguments.parts)
@@ -173,6 +178,7 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[
         return
     estimate = Annealed()(problem, denoise, start, noise(), silent).image
     decoder.calls = denoise.calls = 0
+    terms: dict[str, Guidance]
     if "stage2" in parts:
         terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP(), "encoding": Encoding(4.0)}
         for label, term in terms.items():

@@ -90,7 +90,7 @@ def _stage(first: nn.Module, width: int) -> list[nn.Module]:
     return [first, *(Block(width, width) for _ in range(3))]
 
 
-def vae_loss(vae: nn.Module, clean: Tensor, generator: torch.Generator) -> Tensor:
+def vae_loss(vae: SlimVAE, clean: Tensor, generator: torch.Generator) -> Tensor:
     """Squared error in model units, and a penalty that keeps the latents' standard deviation at 1 or less."""
     latents = vae.encode(clean.contiguous(memory_format=torch.channels_last))
     noise = torch.randn(latents.shape, generator=generator).to(clean.device)
@@ -99,7 +99,7 @@ def vae_loss(vae: nn.Module, clean: Tensor, generator: torch.Generator) -> Tenso
     return error + 0.1 * excess
 
 
-def decoder_loss(vae: nn.Module) -> Loss:
+def decoder_loss(vae: SlimVAE) -> Loss:
     """Squared error of a decoder of the latents that the VAE's encoder, held fixed, gives."""
 
     def loss(decoder: nn.Module, clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -111,10 +111,11 @@ def decoder_loss(vae: nn.Module) -> Loss:
     return loss
 
 
-def encode(vae: nn.Module, store: Path, file: Path) -> None:
+def encode(vae: SlimVAE, store: Path, file: Path) -> None:
     """Latents of every photo, or of a large part of it, in PASSES random turns and offsets, as fp16."""
     photos = Photos(store, VAE_CROP, 1, seed=0)
-    index, parts = [], []
+    index: list[dict[str, int]] = []
+    parts: list[np.ndarray] = []
     for turn in range(PASSES):
         for image in photos.images:
             height, width, offset = image["height"], image["width"], image["offset"]
@@ -123,7 +124,7 @@ def encode(vae: nn.Module, store: Path, file: Path) -> None:
             top, left = top + int(photos.random.integers(DOWNSCALE)), left + int(photos.random.integers(DOWNSCALE))
             crop = pixels[top : top + LARGEST_SIDE, left : left + LARGEST_SIDE]
             crop = crop[: crop.shape[0] // DOWNSCALE * DOWNSCALE, : crop.shape[1] // DOWNSCALE * DOWNSCALE]
-            crop = np.rot90(crop, photos.random.integers(4))
+            crop = np.rot90(crop, int(photos.random.integers(4)))
             crop = crop[:, ::-1] if turn % 2 else crop
             x = torch.from_numpy(crop.copy()).movedim(-1, 0)[None].float().div_(127.5).sub_(1)
             with torch.inference_mode():
@@ -186,11 +187,57 @@ def prior_loss(unet: nn.Module, clean: Tensor, generator: torch.Generator) -> Te
     return (unet(noisy, steps.float().to(clean.device)) - (noise - sigma * clean) / root).square().mean()
 
 
-def save_example(unet: nn.Module, vae: nn.Module, scale: float, file: Path, header: dict) -> None:
+def save_example(unet: nn.Module, vae: SlimVAE, scale: float, file: Path, header: dict) -> None:
     """One file that the host's VAE class and `host.latent_example` read; fp16."""
     weights = {f"model.diffusion_model.{key}": value for key, value in unet.state_dict().items()}
     weights |= vae.widened().state_dict() | {"vae_scale": torch.tensor(scale)}
     save_file({key: value.half().contiguous() for key, value in weights.items()}, file, {"maprps": json.dumps(header)})
+
+
+def train_vae(vae: SlimVAE, arguments: argparse.Namespace, file: Path) -> None:
+    training = Training(
+        arguments.run,
+        vae,
+        vae_loss,
+        lambda seed: Photos(arguments.store, VAE_CROP, VAE_BATCH, seed),
+        ("taesd_encoder.0.", "taesd_encoder.14.", "taesd_decoder.1.", "taesd_decoder.19."),
+        arguments.device,
+        rate=VAE_RATE,
+    )
+    train(training, arguments)
+    save_file({key: value.contiguous() for key, value in training.average.state_dict().items()}, file)
+    print(f"exported {file} after {int(training.steps) * VAE_BATCH} images")
+
+
+def train_decoder(vae: SlimVAE, arguments: argparse.Namespace) -> None:
+    training = Training(
+        arguments.run,
+        vae.taesd_decoder,
+        decoder_loss(vae.to(arguments.device).to(memory_format=torch.channels_last)),
+        lambda seed: Photos(arguments.store, VAE_CROP, VAE_BATCH, seed),
+        ("1.", "19."),
+        arguments.device,
+        rate=VAE_RATE,
+    )
+    train(training, arguments)
+    vae.taesd_decoder, better = training.average, arguments.run / "vae.safetensors"
+    save_file({key: value.contiguous() for key, value in vae.state_dict().items()}, better)
+    print(f"exported {better} after {int(training.steps) * VAE_BATCH} more images")
+
+
+def train_prior(vae: SlimVAE, arguments: argparse.Namespace, latents: Path) -> None:
+    training = Training(
+        arguments.run,
+        new_prior(),
+        prior_loss,
+        lambda seed: Latents(latents, seed),
+        ("out.", "input_blocks.0."),
+        arguments.device,
+    )
+    train(training, arguments)
+    images, example = int(training.steps) * BATCH, arguments.run / "latent_example.safetensors"
+    save_example(training.average, vae, Latents(latents, 0).scale, example, {"images": images})
+    print(f"exported {example} after {images} images")
 
 
 def main() -> None:
@@ -201,53 +248,18 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     folder = arguments.vae or arguments.run
-    vae_file, latents_file = folder / "vae.safetensors", folder / "latents"
+    vae_file, latents = folder / "vae.safetensors", folder / "latents"
     vae = SlimVAE()
     if vae_file.exists():
         vae.load_state_dict(load_file(vae_file))
     if arguments.part == "vae":
-        training = Training(
-            arguments.run,
-            vae,
-            vae_loss,
-            lambda seed: Photos(arguments.store, VAE_CROP, VAE_BATCH, seed),
-            ("taesd_encoder.0.", "taesd_encoder.14.", "taesd_decoder.1.", "taesd_decoder.19."),
-            arguments.device,
-            rate=VAE_RATE,
-        )
-        train(training, arguments)
-        save_file({key: value.contiguous() for key, value in training.average.state_dict().items()}, vae_file)
-        print(f"exported {vae_file} after {int(training.steps) * VAE_BATCH} images")
+        train_vae(vae, arguments, vae_file)
     elif arguments.part == "decoder":
-        training = Training(
-            arguments.run,
-            vae.taesd_decoder,
-            decoder_loss(vae.to(arguments.device, memory_format=torch.channels_last)),
-            lambda seed: Photos(arguments.store, VAE_CROP, VAE_BATCH, seed),
-            ("1.", "19."),
-            arguments.device,
-            rate=VAE_RATE,
-        )
-        train(training, arguments)
-        vae.taesd_decoder, better = training.average, arguments.run / "vae.safetensors"
-        save_file({key: value.contiguous() for key, value in vae.state_dict().items()}, better)
-        print(f"exported {better} after {int(training.steps) * VAE_BATCH} more images")
+        train_decoder(vae, arguments)
     elif arguments.part == "encode":
-        encode(vae.to(memory_format=torch.channels_last), arguments.store, latents_file)
+        encode(vae.to(memory_format=torch.channels_last), arguments.store, latents)
     else:
-        training = Training(
-            arguments.run,
-            new_prior(),
-            prior_loss,
-            lambda seed: Latents(latents_file, seed),
-            ("out.", "input_blocks.0."),
-            arguments.device,
-        )
-        train(training, arguments)
-        images = int(training.steps) * BATCH
-        scale = Latents(latents_file, 0).scale
-        save_example(training.average, vae, scale, arguments.run / "latent_example.safetensors", {"images": images})
-        print(f"exported {arguments.run / 'latent_example.safetensors'} after {images} images")
+        train_prior(vae, arguments, latents)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     model, seen_before = ADM(CONFIG), 0
-    nn.init.zeros_(model.out[2].weight)
+    nn.init.zeros_(model.get_parameter("out.2.weight"))
     if arguments.start_from:
         model.load_state_dict(load_pixel_network(arguments.start_from).network.state_dict())
         seen_before = images_seen(arguments.start_from)

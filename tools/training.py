@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ LEARNING_RATE = 1e-3
 MUON_LEARNING_RATE = 0.02
 WARMUP_STEPS = 300
 EMA_EXPONENT = 16.97  # sigma_rel = 0.05
+
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class Examples(Protocol):
@@ -52,7 +55,7 @@ class Photos:
             left = self.random.integers(width - size + 1)
             rows = self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
             crop = rows[top : top + size, left : left + size]
-            crop = np.rot90(crop, self.random.integers(4))
+            crop = np.rot90(crop, int(self.random.integers(4)))
             crops[n] = crop[:, ::-1] if self.random.random() < 0.5 else crop
         return torch.from_numpy(crops).movedim(-1, 1).float().div_(127.5).sub_(1)
 
@@ -66,7 +69,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # no closure
         for group in self.param_groups:
             for p in group["params"]:
                 state = self.state[p]
@@ -88,11 +91,11 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     return x.T if tall else x
 
 
-Loss = Callable[[nn.Module, Tensor, torch.Generator], Tensor]
+Loss = Callable[[Any, Tensor, torch.Generator], Tensor]
 """loss(model, batch, generator) of a batch of training examples."""
 
 
-class Training:
+class Training(Generic[Model]):
     """One worker's view: weights and step counter are shared between workers, optimizers are each one's own.
 
     examples(seed): a source of batches, by its method `batch`. plain: prefixes of the names of first and last layers,
@@ -102,7 +105,7 @@ class Training:
     def __init__(
         self,
         run: Path,
-        model: nn.Module,
+        model: Model,
         loss: Loss,
         examples: Callable[[int], Examples],
         plain: tuple[str, ...],
@@ -112,7 +115,7 @@ class Training:
     ):
         self.rate = rate
         self.run, self.loss, self.examples, self.plain, self.device = run, loss, examples, plain, device
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self.seen_before = seen_before  # images, by the weights that the run started from
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.steps = torch.zeros((), dtype=torch.int64)
@@ -197,7 +200,7 @@ class Training:
 def run_workers(training: Training, workers: int, seconds: float, anneal: bool) -> None:
     """The calling process is worker 0."""
     training.share()
-    context = torch.multiprocessing.get_context("fork")
+    context: Any = torch.multiprocessing.get_context("fork")  # Windows has none
     others = [
         context.Process(target=training.work, args=(n, workers, seconds, anneal), daemon=True)
         for n in range(1, workers)

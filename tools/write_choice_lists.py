@@ -8,6 +8,7 @@ for; everything else on a page is written by hand.
 
 from __future__ import annotations
 
+import argparse
 import re
 
 from maprps.nodes import choices
@@ -23,7 +24,7 @@ def written(page: str) -> str:
     return LIST.sub(lambda found: found[1] + entries(found[2], found[3]) + found[5], page)
 
 
-def entries(table: str, kind: choices.Kind | None) -> str:
+def entries(table: str, kind: str | None) -> str:
     """A line of Markdown for each clause, with the scales that the paper takes."""
     chosen = getattr(choices, table)
     chosen = chosen.of(kind) if kind else chosen
@@ -38,6 +39,7 @@ def entries(table: str, kind: choices.Kind | None) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for page in sorted(PAGES.glob("*.md")):
         page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -29,7 +29,7 @@ from maprps.nodes.map_estimation import LatentMAPEstimation
 from maprps.nodes.posterior_sampling import LatentRenoisedPosteriorSampling
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers import proximal
-from maprps.tools import make_random_checkpoint
+from maprps.tools import ROOT, make_random_checkpoint
 from maprps.tools.make_random_checkpoint import KINDS, make
 
 pytestmark = pytest.mark.slow
@@ -326,7 +326,7 @@ def test_tool_says_what_is_wrong(tmp_path, capsys, file, reason):
 
 def test_tool_needs_to_know_the_host():
     environment = {name: value for name, value in os.environ.items() if name != "COMFYUI_PATH"}
-    tool = [sys.executable, make_random_checkpoint.__file__, "sd3", "x.safetensors"]
-    done = subprocess.run(tool, env=environment, capture_output=True, text=True)
+    tool = [sys.executable, "-m", "tools.make_random_checkpoint", "sd3", "x.safetensors"]
+    done = subprocess.run(tool, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("COMFYUI_PATH is not set")

@@ -150,6 +150,7 @@ def test_default_guidance_from_pure_noise_has_the_posteriors_variance(pixelwise_
     assert ratios == pytest.approx([1.0] * len(ratios), abs=0.06)
 
 
+@pytest.mark.slow
 def test_moment_matching_in_32_steps():
     lab = GaussianLab(PowerLawPrior(), *TASKS["inpainting"], count=1)
     bias, ratios = moments(lab, MMPS(), 1.0, steps=32, count=128)

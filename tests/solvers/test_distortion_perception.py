@@ -95,7 +95,8 @@ def lab(request):
     return StationaryLab(PowerLawPrior(64), degradation, noise_std=0.05, count=3, factor=factor)
 
 
-CASES = [(Proximal(), 16, level) for level in LEVELS] + [(MMPS(), 32, 0.1), (MMPS(), 32, 1.0)]
+CASES = [(Proximal(), 16, level) for level in LEVELS]
+CASES += [(MMPS(), 32, 0.1), pytest.param(MMPS(), 32, 1.0, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("guidance", "steps", "renoise"), CASES)

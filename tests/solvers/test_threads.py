@@ -14,7 +14,7 @@ from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sam
 from maprps.solvers.problem import Problem, silent
 from maprps.solvers.schedules import sampling_sigmas
 
-SIZE, COUNT = 192, 2
+SIZE, COUNT = 128, 2
 DEGRADATIONS = {
     "super-resolution": SuperResolution(4),
     "blur": GaussianBlur(9, 2.0, "circular"),
@@ -34,6 +34,13 @@ def denoise(x, sigma):
     """Shrinks towards means of 4 x 4 pixels, element by element in an order that no batch changes."""
     smooth = interpolate(avg_pool2d(x, 4), scale_factor=4)
     return smooth + (x - smooth) * (0.01 / (0.01 + sigma.view(-1, 1, 1, 1) ** 2))
+
+
+def test_threads_share_out_sums_of_this_size():
+    """A plain sum over an image does depend on its batch here: what the tests below forbid can happen."""
+    images = torch.rand(16, 3, SIZE, SIZE)
+    alone = torch.stack([image.sum() for image in images])
+    assert not torch.equal(alone, images.sum((1, 2, 3)))
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)
