@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..evaluation.pictures import kernel_picture, mask_picture
 from ..operators import Degradation
+from ..operators.inpainting import Selection
 
 PREVIEW_SIDE = 256  # of a mask that was asked for without an image
 
@@ -40,5 +41,7 @@ def with_kernel(degradation: Degradation, kernel: Tensor) -> io.NodeOutput:
 
 def with_mask(degradation: Degradation, height: int, width: int) -> io.NodeOutput:
     """For one whose operator measures some entries and not others."""
-    mask = (~degradation.build(3, height, width).known[0]).float()
+    operator = degradation.build(3, height, width)
+    assert isinstance(operator, Selection)
+    mask = (~operator.known[0]).float()
     return io.NodeOutput(degradation, mask, ui=ui.PreviewImage(mask_picture(mask)))

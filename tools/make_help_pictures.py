@@ -18,7 +18,7 @@ from maprps.estimation import estimate_blur
 from maprps.evaluation.pictures import kernel_picture
 from maprps.evaluation.pictures.canvas import to_rgb
 from maprps.evaluation.pictures.enlarge import enlarge
-from maprps.operators import Degradation
+from maprps.operators import Degradation, LinearOperator
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.compressed_sensing import CompressedSensing
 from maprps.operators.convolution import Blur
@@ -63,7 +63,9 @@ def before_and_after(picture: Picture) -> Tensor:
 
 def seen_and_unseen(clean: Tensor, degradation: Degradation) -> Tensor:
     """The photo, the part of it that the degradation sees, and the part that it does not, around mid-grey."""
-    lost = unseen(degradation.build(3, SIDE, SIDE), clean.movedim(-1, 0)[None])[0].movedim(0, -1)
+    operator = degradation.build(3, SIDE, SIDE)
+    assert isinstance(operator, LinearOperator)
+    lost = unseen(operator, clean.movedim(-1, 0)[None])[0].movedim(0, -1)
     return side_by_side(clean, to_rgb(clean - lost), to_rgb(0.5 + lost))
 
 
