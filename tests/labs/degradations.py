@@ -1,6 +1,7 @@
 """Every degradation in examples: what the laws are tested on, and what the help pages' pictures show.
 
-The one place to name a new degradation in: an Example of it in UNMASKED, or in NONLINEAR, and every law is tested.
+A new degradation needs one Example here, for every law to be tested: a linear one in MASKS, UNMASKED or, where its
+`solve` iterates, ITERATED, any other in NONLINEAR.
 """
 
 from __future__ import annotations
@@ -318,6 +319,9 @@ EXAMPLES = (*LINEAR, *NONLINEAR)
 
 def settings(examples: Sequence[Example], kind: type[Degradation] = Degradation) -> list[Degradation]:
     return [degradation for example in examples if issubclass(example.kind, kind) for degradation in example.settings]
+
+
+ITERATING = settings([example for example in LINEAR if not example.closed_form])
 
 
 def channels(degradation: Degradation) -> int | None:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from labs.degradations import LINEAR, SIZE, SMALL, Between, Example, channels, random_mask, settings
+from labs.degradations import ITERATING, LINEAR, SIZE, SMALL, Between, Example, channels, random_mask, settings
 
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.compose import Compose
@@ -15,9 +15,14 @@ from maprps.operators.resampling import KERNELS, SuperResolution
 
 quick = hypothesis_settings(max_examples=5, deadline=None, derandomize=True)
 
+slow = pytest.mark.slow
 every = pytest.mark.parametrize("example", LINEAR, ids=str)
 closed_forms = pytest.mark.parametrize("example", [e for e in LINEAR if e.closed_form], ids=str)
-each = pytest.mark.parametrize("degradation", settings(LINEAR), ids=lambda d: d.describe())
+each = pytest.mark.parametrize(
+    "degradation",
+    [pytest.param(d, marks=slow if d in ITERATING else ()) for d in settings(LINEAR)],
+    ids=lambda d: d.describe(),
+)
 iterated = pytest.mark.parametrize("degradation", [d for e in LINEAR for d in e.small], ids=lambda d: d.describe())
 
 
@@ -81,6 +86,7 @@ def small(degradation, dtype=None):
 
 @every
 def test_examples_are_solved_as_they_say(example):
+    assert example.closed_form or example.small
     for degradation in example.settings:
         operator = degradation.build(3, *SIZE)
         assert operator.linear and operator.closed_form == example.closed_form
@@ -122,6 +128,7 @@ def test_iterated_pinv_reproduces_what_was_measured(degradation):
     assert reproduces(operator, smooth(1, operator.image_shape), lambda y: float(y.norm()))
 
 
+@slow
 @iterated
 def test_iterated_pinv_reproduces_measured_white_noise(degradation):
     # A blur lets little of white noise through, and to fit 1e-5 of that little can take tens of thousands of steps:
@@ -131,7 +138,7 @@ def test_iterated_pinv_reproduces_measured_white_noise(degradation):
     assert reproduces(operator, x, lambda y: operator.norm * float(x.norm()))
 
 
-@every
+@pytest.mark.parametrize("example", [pytest.param(e, marks=() if e.closed_form else slow) for e in LINEAR], ids=str)
 @hypothesis_settings(quick, max_examples=3)
 @given(st.data())
 def test_any_pinv_reproduces_what_was_measured(example, data):
@@ -140,6 +147,7 @@ def test_any_pinv_reproduces_what_was_measured(example, data):
     assert reproduces(operator, x, lambda y: operator.norm * float(x.norm()))
 
 
+@slow
 @iterated
 def test_iterated_pinv_stays_out_of_the_null_space(degradation):
     # Of all images with this measurement it has the least norm.
@@ -148,6 +156,7 @@ def test_iterated_pinv_stays_out_of_the_null_space(degradation):
     assert operator.pinv(operator(x)).norm() <= x.norm() * (1 + 1e-4)
 
 
+@slow
 @iterated
 def test_solve_with_hardly_any_noise(degradation):
     operator = small(degradation, torch.float64)
@@ -157,6 +166,7 @@ def test_solve_with_hardly_any_noise(degradation):
     assert (a * z + b * operator(operator.adjoint(z)) - y).norm() <= 1e-5 * y.norm()
 
 
+@slow
 @iterated
 def test_solve_with_hardly_any_noise_in_float32(degradation):
     # 1e-5 of y, and what rounding does to z, which is up to b |A|^2 / a times as large.

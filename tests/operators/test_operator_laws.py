@@ -6,7 +6,7 @@ import pkgutil
 
 import pytest
 import torch
-from labs.degradations import EXAMPLES, LINEAR, SIZE, settings
+from labs.degradations import EXAMPLES, ITERATING, LINEAR, NONLINEAR, SIZE, settings
 
 from maprps import operators
 from maprps.operators import Degradation, Operator, model_units
@@ -16,7 +16,15 @@ from maprps.operators.units import InModelUnits
 
 pytestmark = pytest.mark.usefixtures("small_bkse")
 
-every = pytest.mark.parametrize("degradation", settings(EXAMPLES), ids=lambda d: d.describe())
+
+def each(degradations, slow=()):
+    cases = [pytest.param(d, marks=pytest.mark.slow if d in slow else ()) for d in degradations]
+    return pytest.mark.parametrize("degradation", cases, ids=lambda d: d.describe())
+
+
+every = each(settings(EXAMPLES))
+# Where a solve or a guess takes many steps.
+PATIENT = [*ITERATING, *(d for d in settings(NONLINEAR) if "phase retrieval" in d.describe())]
 
 
 def written(base):
@@ -51,7 +59,7 @@ def results(operator, x, y, a=0.1, b=1.0):
     return [*made, operator.adjoint(y), operator.solve(y, a, b)] if operator.linear else made
 
 
-@every
+@each(settings(EXAMPLES), slow=PATIENT)
 def test_a_result_does_not_depend_on_its_batch(degradation):
     operator = degradation.build(3, *SIZE)
     x, y = sample(operator, 5)
@@ -73,7 +81,7 @@ def test_inputs_stay_as_they_are(degradation):
     assert torch.equal(x, kept[0]) and torch.equal(y, kept[1])
 
 
-@every
+@each(settings(EXAMPLES), slow=PATIENT)
 def test_full_precision_under_autocast_and_for_half_inputs(degradation):
     operator = degradation.build(3, *SIZE)
     x, y = sample(operator, 1)
@@ -90,7 +98,7 @@ def test_full_precision_under_autocast_and_for_half_inputs(degradation):
 GUESSED = [degradation for degradation in settings(EXAMPLES) if degradation not in settings(LINEAR, Compose)]
 
 
-@pytest.mark.parametrize("degradation", GUESSED, ids=lambda d: d.describe())
+@each(GUESSED)
 def test_a_guess_fits_better_than_a_grey_image(degradation):
     operator = degradation.build(3, *SIZE)
     wave = torch.arange(SIZE[0] * SIZE[1]).view(SIZE)
