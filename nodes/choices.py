@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Generic, Literal, TypeVar
 
-from ..host.schedule import every_step_sigmas, few_step_sigmas
+from ..host.schedule import Scale, every_step_sigmas, few_step_sigmas
 from ..solvers.guidance import DCDP, DDNM, DMPS, DPS, LDIR, MMPS, PSLD, Guidance, LatentDPS, PiGDM, Proximal
 from ..solvers.map_estimation import FFHQ_LDM, PIXEL, PRINCIPLED, SD15, Accelerated, Annealed, Method, Paper
 from ..solvers.posterior_sampling import Sampler, ancestral, dpm_solver
@@ -188,22 +188,35 @@ METHODS: Choices[Method] = Choices(
     ],
 )
 
-Schedule = Callable[[object, float, int], tuple[Sampler, list[float]]]
-"""schedule(model, renoise, steps): a sampler, and the noise levels it goes along."""
+Schedule = Callable[[object, float, int, Scale], tuple[Sampler, list[float]]]
+"""schedule(model, renoise, steps, scale): a sampler, and the noise levels it goes along."""
 
 SAMPLERS: Choices[Schedule] = Choices(
     "sampler",
     [
         Choice(
             "few steps",
-            lambda model, renoise, steps: (dpm_solver, few_step_sigmas(model, renoise, steps)),
+            lambda model, renoise, steps, scale: (dpm_solver, few_step_sigmas(model, renoise, steps, scale)),
             "a second-order solver with the number of steps below",
         ),
         Choice(
             "every step (paper)",
-            lambda model, renoise, steps: (ancestral, every_step_sigmas(model, renoise)),
+            lambda model, renoise, steps, scale: (ancestral, every_step_sigmas(model, renoise, scale)),
             "the ancestral steps of the model's whole schedule below the re-noise level, up to 1000 calls; steps has "
             "no effect then",
+        ),
+    ],
+)
+
+SCALES: Choices[Scale] = Choices(
+    "scale",
+    [
+        Choice("time", "time", "as the paper and KSampler's denoise have it, the part of the model's own schedule"),
+        Choice(
+            "noise",
+            "noise",
+            "the same noise on any model, so that a value found with one serves another: 0.2 is sigma 0.12, 0.4 0.48, "
+            "0.6 1.9, 0.8 7.5",
         ),
     ],
 )

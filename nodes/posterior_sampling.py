@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..host.match import match_colors
 from ..host.restoration import Restoration, sample_posterior
-from .choices import GUIDANCE, SAMPLERS, Kind
+from .choices import GUIDANCE, SAMPLERS, SCALES, Kind
 from .inputs import (
     CFG,
     NOISE_STD,
@@ -46,6 +46,10 @@ def sampling_inputs(kind: Kind) -> list[io.Input]:
     ]
 
 
+def scale_input() -> io.Input:
+    return combo_input("scale", SCALES.names, SCALES.default, f"How renoise is read. {SCALES.tooltip()}")
+
+
 class RenoisedPosteriorSampling(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -66,6 +70,7 @@ class RenoisedPosteriorSampling(io.ComfyNode):
                 samples_input(),
                 seed_input(),
                 positive_input(),
+                scale_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -92,9 +97,10 @@ class RenoisedPosteriorSampling(io.ComfyNode):
         samples=1,
         seed=0,
         positive=None,
+        scale=SCALES.default,
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
-        solver, sigmas = SAMPLERS[sampler](model, renoise, steps)
+        solver, sigmas = SAMPLERS[sampler](model, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
         return io.NodeOutput(sample_posterior(restoration, estimate, sigmas, term, solver, samples).image)
 
@@ -121,6 +127,7 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
                 samples_input(),
                 color_input(),
                 seed_input(),
+                scale_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -150,9 +157,10 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
         samples=1,
         keep_colors=True,
         seed=0,
+        scale=SCALES.default,
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
-        solver, sigmas = SAMPLERS[sampler](model, renoise, steps)
+        solver, sigmas = SAMPLERS[sampler](model, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("latent")[guidance](guidance_scale)
         restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples)
         image = match_colors(restored.image, restoration.problem(samples)) if keep_colors else restored.image

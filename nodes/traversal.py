@@ -8,9 +8,9 @@ from ..evaluation.pictures import TraversalPoint, contact_sheet, distortion_perc
 from ..host.degrade import residual_in_noise
 from ..host.restoration import Restoration, sample_posterior
 from ..solvers.posterior_sampling import Sampler
-from .choices import GUIDANCE, SAMPLERS
+from .choices import GUIDANCE, SAMPLERS, SCALES
 from .inputs import NOISE_STD, STEPS, degradation_input, measurement_input, noise_std_input, positive_input, seed_input
-from .posterior_sampling import SCALE, sampling_inputs
+from .posterior_sampling import SCALE, sampling_inputs, scale_input
 
 LEVELS = "0, 0.05, 0.1, 0.2, 0.4, 1"
 TARGETS = {"residual/noise": 1.0}
@@ -43,6 +43,7 @@ class Traversal(io.ComfyNode):
                 *sampling_inputs("pixel"),
                 seed_input(),
                 positive_input(),
+                scale_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -84,11 +85,12 @@ class Traversal(io.ComfyNode):
         steps=STEPS,
         seed=0,
         positive=None,
+        scale=SCALES.default,
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
         numbers = parse_levels(levels)
-        walk = [SAMPLERS[sampler](model, level, steps) for level in numbers]
+        walk = [SAMPLERS[sampler](model, level, steps, SCALES[scale]) for level in numbers]
         whole, done = sum(len(sigmas) - 1 for _, sigmas in walk), 0
         images = []
         for solver, sigmas in walk:

@@ -1,12 +1,14 @@
 """Both stages on models of the real host, in process and under inference mode, as the host runs nodes."""
 
 import comfy.model_management
+import comfy.model_sampling
 import comfy.sample
 import pytest
 import torch
 from labs.gaussian import GaussianLab, PowerLawPrior
 from labs.host_models import PARAMETRIZATIONS, analytic_model
 
+from maprps.host.denoiser import sigma_range
 from maprps.host.pixel_model import as_host_model
 from maprps.host.restoration import Restoration, estimate_map, sample_posterior
 from maprps.host.run import Workload, run_solver
@@ -151,6 +153,31 @@ def test_renoise_reads_the_models_own_schedule(prior):
     flow = analytic_model(prior, "flow")
     t = flow.get_model_object("model_sampling").percent_to_sigma(0.5)
     assert renoise_sigma(flow, 0.5) == pytest.approx(t / (1 - t))
+
+
+def test_equal_amounts_of_the_noise_scale_are_equal_noise_on_any_model(prior):
+    models = [as_host_model(load_embedded()), *(analytic_model(prior, name) for name in PARAMETRIZATIONS)]
+    for renoise in (0.1, 0.4, 0.7):
+        sigmas = [renoise_sigma(model, renoise, "noise") for model in models]
+        assert sigmas == pytest.approx([0.03 * 1000**renoise] * len(models))
+        assert few_step_sigmas(models[0], renoise, 4, "noise")[0] == pytest.approx(sigmas[0])
+    for model in models:
+        assert renoise_sigma(model, 0.0, "noise") == 0
+        assert renoise_sigma(model, 1.0, "noise") == min(30.0, sigma_range(model.get_model_object("model_sampling"))[1])
+    levels = every_step_sigmas(models[0], 0.4, "noise")
+    assert levels[0] <= renoise_sigma(models[0], 0.4, "noise") < every_step_sigmas(models[0], 1.0)[-len(levels) - 1]
+
+
+def test_every_step_takes_at_most_1000_of_a_models_levels(prior):
+    class Sampling(comfy.model_sampling.ModelSamplingFlux, comfy.model_sampling.CONST):
+        """10 000 levels."""
+
+    model = analytic_model(prior, "flow")
+    model.add_object_patch("model_sampling", Sampling(model.model.model_config))
+    levels = every_step_sigmas(model, 1.0)
+    assert len(levels) == 1001
+    assert levels == sorted(levels, reverse=True) and levels[0] == pytest.approx(renoise_sigma(model, 1.0), rel=1e-3)
+    assert len(every_step_sigmas(model, 0.3)) == 301
 
 
 def test_pixel_model_runs_in_the_hosts_own_sampler():
