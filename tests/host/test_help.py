@@ -1,8 +1,10 @@
-"""Every node explains itself: a help page with its pictures, a word in the README, and names in Chinese."""
+"""Every node explains itself: a help page with its pictures, a word in the README, and names in every language."""
 
 import json
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).absolute().parents[2]
 DOCS = ROOT / "web" / "docs"
@@ -51,8 +53,9 @@ def test_help_pages_name_every_input_and_output(server):
         assert missing == [], node_id
 
 
-def test_every_node_is_translated(server):
-    translated = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("language", [folder.name for folder in (ROOT / "locales").iterdir()])
+def test_every_node_is_translated(server, language):
+    translated = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
     nodes = own_nodes(server)
     assert list(translated) == [node_id for node_id in nodes]
     for node_id, info in nodes.items():
