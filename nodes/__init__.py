@@ -14,6 +14,7 @@ from .load_latent_example import LoadLatentExample
 from .load_pixel_model import LoadPixelModel
 from .map_estimation import LatentMAPEstimation, MAPEstimation
 from .metrics import Metrics
+from .newer_hosts import offer
 from .posterior_sampling import LatentRenoisedPosteriorSampling, RenoisedPosteriorSampling
 from .traversal import Traversal
 from .uncertainty import Uncertainty
@@ -38,6 +39,9 @@ NODES: list[type[io.ComfyNode]] = [
     Uncertainty,
     Metrics,
 ]
+
+for node in NODES:
+    offer(node)
 
 
 class MapRpsExtension(ComfyExtension):

@@ -20,13 +20,14 @@ from .inputs import (
     seed_input,
     vae_input,
 )
+from .newer_hosts import advanced
 
 
 def method_inputs(kind: Kind) -> list[io.Input]:
     methods = METHODS.of(kind)
     return [
-        combo_input("method", methods.names, methods.default, f"Keep {methods.default}. {methods.tooltip()}"),
-        int_input("steps", 0, (0, 2000), "At most this many model calls; 0: the method's own number."),
+        advanced(combo_input("method", methods.names, methods.default, f"Keep {methods.default}. {methods.tooltip()}")),
+        advanced(int_input("steps", 0, (0, 2000), "At most this many model calls; 0: the method's own number.")),
     ]
 
 

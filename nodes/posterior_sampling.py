@@ -23,6 +23,7 @@ from .inputs import (
     seed_input,
     vae_input,
 )
+from .newer_hosts import advanced
 
 RENOISE: dict[Kind, float] = {"pixel": 0.1, "latent": 0.3}
 SCALE: dict[Kind, float] = {"pixel": 1.0, "latent": 0.1}
@@ -31,23 +32,24 @@ SCALE: dict[Kind, float] = {"pixel": 1.0, "latent": 0.1}
 def sampling_inputs(kind: Kind) -> list[io.Input]:
     """Options of stage 2, in the order the nodes show them."""
     guidance = GUIDANCE.of(kind)
+    span = 0.0, 100.0, 0.05 if kind == "pixel" else 0.01
     return [
-        combo_input(
-            "guidance",
-            guidance.names,
-            guidance.default,
-            f"How samples are held to the measurement. Keep {guidance.default}. {guidance.tooltip()}",
+        advanced(
+            combo_input(
+                "guidance",
+                guidance.names,
+                guidance.default,
+                f"How samples are held to the measurement. Keep {guidance.default}. {guidance.tooltip()}",
+            )
         ),
-        float_input(
-            "guidance_scale", SCALE[kind], (0.0, 100.0, 0.05 if kind == "pixel" else 0.01), guidance.scale_tooltip()
-        ),
-        combo_input("sampler", SAMPLERS.names, SAMPLERS.default, SAMPLERS.tooltip()),
+        advanced(float_input("guidance_scale", SCALE[kind], span, guidance.scale_tooltip())),
+        advanced(combo_input("sampler", SAMPLERS.names, SAMPLERS.default, SAMPLERS.tooltip())),
         sampling_steps_input(),
     ]
 
 
 def scale_input() -> io.Input:
-    return combo_input("scale", SCALES.names, SCALES.default, f"How renoise is read. {SCALES.tooltip()}")
+    return advanced(combo_input("scale", SCALES.names, SCALES.default, f"How renoise is read. {SCALES.tooltip()}"))
 
 
 class RenoisedPosteriorSampling(io.ComfyNode):

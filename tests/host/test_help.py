@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from maprps.nodes.newer_hosts import SEARCH
+
 ROOT = Path(__file__).absolute().parents[2]
 DOCS = ROOT / "web" / "docs"
 PICTURE = re.compile(r"!\[[^]]+\]\(([^)]+)\)")
@@ -68,3 +70,20 @@ def test_every_node_is_translated(server, language):
         assert len(entry["outputs"]) == len(info["output"]), node_id
         for i, tooltip in enumerate(info["output_tooltips"]):
             assert ("tooltip" in entry["outputs"][str(i)]) == (tooltip is not None), (node_id, i)
+
+
+TYPED = ["upscale", "enlarge", "restore", "old photo", "sharpen", "unblur", "scratch", "denoise", "DPS", "DDRM"]
+
+
+def test_newer_hosts_find_nodes_by_what_people_type(server):
+    nodes = own_nodes(server)
+    assert set(SEARCH) <= set(nodes)
+    aliases = [info["search_aliases"] or [] for info in nodes.values() if "search_aliases" in info]
+    for words in [*TYPED, "inverse problem"]:
+        assert not aliases or any(words in found for found in aliases), words
+
+
+def test_options_that_few_need_are_folded_away_on_newer_hosts(server):
+    inputs = own_nodes(server)["MAPRPS_RenoisedPosteriorSampling"]["input"]["optional"]
+    folded = {name for name, spec in inputs.items() if len(spec) > 1 and spec[1].get("advanced")}
+    assert folded == {"guidance", "guidance_scale", "sampler", "scale"}
