@@ -3,6 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host.custom_sampling import PosteriorGuider, PosteriorSampler
+from ..host.prompts import positive_or_empty
 from ..host.restoration import Restoration
 from .choices import GUIDANCE, SOLVERS
 from .inputs import (
@@ -99,8 +100,10 @@ class PosteriorGuiderNode(io.ComfyNode):
         positive=None,
         negative=None,
         cfg=CFG,
+        clip=None,
         guidance=GUIDANCE.default,
         guidance_scale=SCALE,
     ) -> io.NodeOutput:
+        positive = positive_or_empty(positive, clip)
         restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, positive, negative, cfg)
         return io.NodeOutput(PosteriorGuider(restoration, GUIDANCE[guidance](guidance_scale)))

@@ -120,6 +120,11 @@ def prompt_inputs() -> list[io.Input]:
             "How strongly the prompt counts. 1: as the model learned it, and half the time; the paper takes "
             "1.5. More trusts the prompt over the measurement.",
         ),
+        io.Clip.Input(
+            "clip",
+            optional=True,
+            tooltip="In place of positive: the model's CLIP, for an empty prompt.",
+        ),
     ]
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host.match import match_colors
+from ..host.prompts import positive_or_empty
 from ..host.restoration import Restoration, estimate_map
 from ..solvers.map_estimation import Estimate
 from .choices import METHODS, Kind, method_named
@@ -140,11 +141,13 @@ class LatentMAPEstimation(io.ComfyNode):
         positive=None,
         negative=None,
         cfg=CFG,
+        clip=None,
         method=METHODS.default,
         steps=0,
         keep_colors=True,
         seed=0,
     ) -> io.NodeOutput:
+        positive = positive_or_empty(positive, clip)
         restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
         restored, report = estimate_map(restoration, method_named(method, "latent", steps))
         image = match_colors(restored.image, restoration.problem()) if keep_colors else restored.image

@@ -3,6 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..host.match import match_colors
+from ..host.prompts import positive_or_empty
 from ..host.restoration import Restoration, sample_posterior
 from .choices import GUIDANCE, SAMPLERS, SCALES, Kind
 from .inputs import (
@@ -152,6 +153,7 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
         positive=None,
         negative=None,
         cfg=CFG,
+        clip=None,
         guidance=GUIDANCE.default,
         guidance_scale=SCALE["latent"],
         sampler=SAMPLERS.default,
@@ -161,6 +163,7 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
         seed=0,
         scale=SCALES.default,
     ) -> io.NodeOutput:
+        positive = positive_or_empty(positive, clip)
         restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
         solver, sigmas = SAMPLERS[sampler](model, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("latent")[guidance](guidance_scale)

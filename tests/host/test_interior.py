@@ -34,11 +34,13 @@ comfy.model_sampling.EPS
 comfy.model_sampling.ModelSamplingDiscrete
 comfy.samplers.CFGGuider.predict_noise
 comfy.samplers.Sampler
+comfy.sd.CLIP
 comfy.sd.VAE
 comfy.supported_models_base.BASE
 comfy.utils.ProgressBar
 comfy_api.latest.ComfyExtension
 comfy_api.latest.io.Boolean.Input
+comfy_api.latest.io.Clip.Input
 comfy_api.latest.io.Combo.Input
 comfy_api.latest.io.ComfyNode
 comfy_api.latest.io.Conditioning.Input

@@ -10,6 +10,7 @@ import sys
 from types import SimpleNamespace
 
 import comfy.model_management
+import comfy.samplers
 import comfy.supported_models
 import folder_paths
 import node_helpers
@@ -25,6 +26,7 @@ from maprps.host.degrade import residual_in_noise
 from maprps.host.restoration import Restoration
 from maprps.host.run import Conditioning, Workload, run_solver
 from maprps.host.vae import HostVAE
+from maprps.nodes.custom_sampling import PosteriorGuiderNode
 from maprps.nodes.map_estimation import LatentMAPEstimation
 from maprps.nodes.posterior_sampling import LatentRenoisedPosteriorSampling
 from maprps.operators.resampling import SuperResolution
@@ -306,6 +308,30 @@ def test_both_latent_nodes_with_lora_and_controlnet(sd15, monkeypatch):
         ).args
         assert samples["samples"].shape == (1, 4, 16, 16)
         assert torch.isfinite(sampled).all()
+
+
+def test_a_clip_stands_in_for_an_empty_prompt(sd15, monkeypatch):
+    monkeypatch.setattr(proximal, "DECODER_EVALUATIONS", 2)
+    y = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+    given = (sd15.model, sd15.vae, SuperResolution(4), y)
+    with pytest.raises(ValueError, match="'clip'"):
+        LatentMAPEstimation.execute(*given, steps=1)
+    by_clip, by_hand = (
+        LatentMAPEstimation.execute(*given, steps=1, **prompt).args[1]
+        for prompt in ({"clip": sd15.clip}, {"positive": sd15.prompts[1]})
+    )
+    assert torch.equal(by_clip, by_hand)
+
+
+def test_a_guider_needs_no_negative_prompt_at_cfg_1(sd15, diffusion_model, monkeypatch):
+    """Of a model whose prompts have a pooled vector, too."""
+    monkeypatch.setattr(proximal, "DECODER_EVALUATIONS", 2)
+    model, positive = diffusion_model("sdxl")
+    y = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+    (guider,) = PosteriorGuiderNode.execute(model, SuperResolution(4), y, sd15.vae, positive=positive).args
+    sampler, sigmas = comfy.samplers.sampler_object("euler"), torch.tensor([0.5, 0.0])
+    latent = torch.zeros(1, 4, 8, 8)
+    assert guider.sample(latent, latent, sampler, sigmas, seed=0).isfinite().all()
 
 
 def test_one_file_for_one_seed(tmp_path, capsys):
