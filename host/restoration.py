@@ -69,8 +69,8 @@ class Restoration:
         """Raises ValueError for prompts that are missing."""
         if self.positive is None and takes_text(self.model):
             raise ValueError(
-                "This model takes text: connect a prompt (CLIP Text Encode) to 'positive', or for an empty one its CLIP "
-                "to 'clip'."
+                "This model takes text: connect a prompt (CLIP Text Encode) to 'positive', or for an empty one the "
+                "model's CLIP to 'clip'."
             )
         if self.cfg != 1 and self.negative is None:
             raise ValueError(
