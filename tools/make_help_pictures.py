@@ -1,10 +1,13 @@
 """Makes the pictures of the help pages: a photo, and what each degradation makes of it.
 
-python -m tools.make_help_pictures     # writes web/docs/images/*.jpg; needs torch and Pillow
+    python -m tools.make_help_pictures     # writes web/docs/images/*.jpg
+
+What each degradation's picture shows is said in tests/labs/degradations.py. Needs torch and Pillow.
 """
 
 from __future__ import annotations
 
+import argparse
 from io import BytesIO
 from pathlib import Path
 
@@ -34,6 +37,7 @@ LARGEST = 25_000  # bytes
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     save("DegradationInfo", seen_and_unseen(load("astronaut"), CompressedSensing()))
     save("EstimateBlur", blur_found(load("astronaut"), MotionBlur(25.0, 40.0, 0.5, 3)))
     holes = Inpainting.from_mask(1 - load("coffee_holes")[..., 3])
