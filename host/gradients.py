@@ -75,6 +75,26 @@ def with_own_skips(model_options: dict) -> dict:
     return options
 
 
+@contextmanager
+def without_caches(model: nn.Module) -> Iterator[None]:
+    """A model that keeps what it computed of the prompt, as HiDream-O1 does, starts and ends with nothing kept.
+
+    What it keeps from inference mode would fail in a graph, and what it keeps of a graph in the next one.
+    """
+    clear = getattr(model.diffusion_model, "clear_kv_cache", lambda: None)
+    clear()
+    yield
+    clear()
+
+
+def ordinary_copy(thing: Any) -> Any:
+    """The same with its inference tensors cloned, for a latent format with tensors of mean and std."""
+    with torch.inference_mode(False):
+        made = copy.copy(thing)
+        vars(made).update({name: _cloned(value) for name, value in vars(thing).items()})
+        return made
+
+
 def ordinary_conditioning(conds: dict[str, list[dict]]) -> dict[str, list[dict]]:
     """The guider's processed conditioning with inference tensors cloned. Call outside inference mode."""
     return {key: [_cloned(entry) for entry in entries] for key, entries in conds.items()}

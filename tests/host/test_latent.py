@@ -9,7 +9,7 @@ from labs.gaussian import PowerLawPrior
 from labs.host_models import PARAMETRIZATIONS, analytic_model
 from labs.host_vaes import linear_vae, pixel_space_vae
 
-from maprps.host.checkpointing import checkpointed
+from maprps.host.checkpointing import differentiable_blocks
 from maprps.host.custom_sampling import PosteriorGuider, PosteriorSampler
 from maprps.host.images import measured_problem
 from maprps.host.match import keep_known, match_colors
@@ -216,7 +216,7 @@ def test_checkpointing_changes_no_gradient():
         (plain,) = torch.autograd.grad(network(x).sum(), x)
         kept = []
         hooks = torch.autograd.graph.saved_tensors_hooks
-        with checkpointed(network), hooks(lambda t: kept.append(t) or t, lambda t: t):
+        with differentiable_blocks(network, short_of_memory=True), hooks(lambda t: kept.append(t) or t, lambda t: t):
             (saved,) = torch.autograd.grad(network(x).sum(), x)
         assert torch.equal(plain, saved)
         assert all("forward" not in block.__dict__ for block in network)
