@@ -8,8 +8,8 @@ descendants do, since the backward pass follows at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.autograd.graph import allow_mutation_on_saved_tensors, saved_tensors_hooks
+from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
@@ -75,7 +76,7 @@ class _Block(torch.autograd.Function):
         ctx.block = block
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
-        graph = None if run_again else _Graph.of(block, tensors)
+        graph = None if run_again else _Graph.kept(block, tensors)
         result = block([tensor.clone() for tensor in tensors]) if graph is None else graph.result
         ctx.graph = None if graph is None or graph.is_overwritten() else graph
         return (result,), *(tensor.detach() for tensor in _tensors(result))
@@ -85,8 +86,8 @@ class _Block(torch.autograd.Function):
     def backward(ctx, _, *gradients: Tensor | None) -> tuple:
         if ctx.graph is not None and not ctx.graph.is_overwritten():
             return None, None, *ctx.graph.backward(gradients)
-        with allow_mutation_on_saved_tensors():
-            return None, None, *_Graph.of(ctx.block, ctx.saved_tensors, watched=False).backward(gradients)
+        with allow_mutation_on_saved_tensors(), _OutIsCopied():
+            return None, None, *_Graph.of(ctx.block, ctx.saved_tensors).backward(gradients)
 
 
 @dataclass
@@ -98,10 +99,18 @@ class _Graph:
 
     leaves: list[Tensor]
     result: Any
-    saved: list[tuple[Tensor, int]]
+    saved: list[tuple[Tensor, int]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, block: Callable, tensors: Iterable[Tensor], watched: bool = True) -> _Graph:
+    def of(cls, block: Callable, tensors: Iterable[Tensor]) -> _Graph:
+        with torch.enable_grad():
+            leaves = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in tensors]
+            return cls(leaves, block([leaf.clone() for leaf in leaves]))
+
+    @classmethod
+    def kept(cls, block: Callable, tensors: Iterable[Tensor]) -> _Graph | None:
+        """For the backward pass to come; None of a block that autograd refuses because it has results written to
+        a tensor."""
         saved: list[tuple[Tensor, int]] = []
 
         def save(tensor: Tensor) -> Tensor:
@@ -109,9 +118,15 @@ class _Graph:
             saved.append((tensor, tensor._version))
             return tensor
 
-        with torch.enable_grad(), saved_tensors_hooks(save, _as_is) if watched else nullcontext():
-            leaves = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in tensors]
-            return cls(leaves, block([leaf.clone() for leaf in leaves]), saved)
+        try:
+            with saved_tensors_hooks(save, _as_is):
+                graph = cls.of(block, tensors)
+        except RuntimeError as error:
+            if "out=" not in str(error):
+                raise
+            return None
+        graph.saved = saved
+        return graph
 
     def is_overwritten(self) -> bool:
         return any(tensor._version != version for tensor, version in self.saved)
@@ -124,6 +139,16 @@ class _Graph:
         inputs = [leaf for leaf in self.leaves if leaf.requires_grad]
         found = iter(torch.autograd.grad(results, inputs, weights, retain_graph=True, allow_unused=True))
         return [next(found) if leaf.requires_grad else None for leaf in self.leaves]
+
+
+class _OutIsCopied(TorchFunctionMode):
+    """f(x, out=y) as y.copy_(f(x)), which has a backward pass."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        out = kwargs.pop("out", None)
+        result = function(*args, **kwargs)
+        return result if out is None else out.copy_(result)
 
 
 def _as_is(tensor: Tensor) -> Tensor:
