@@ -14,8 +14,8 @@ from .gradients import with_own_skips, without_caches
 class HostDenoiser:
     """Wraps what the host hands to a sampler, with conditioning, guidance scale, LoRA and patches applied.
 
-    eps, v and EDM models already speak of x0 + sigma * eps. A flow model's state (1 - t) x0 + t * scale * eps is (1 - t)
-    times that, with sigma = scale * t / (1 - t). Any call can be cancelled by the person waiting for it.
+    eps, v and EDM models already speak of x0 + sigma * eps. A flow model's state (1 - t) x0 + t * scale * eps is
+    (1 - t) times that, with sigma = scale * t / (1 - t). Any call can be cancelled by the person waiting for it.
     """
 
     def __init__(self, guider, model_options: dict, seed: int):

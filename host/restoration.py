@@ -32,8 +32,8 @@ MAP_STAGE, SAMPLING_STAGE = 1, 2
 
 
 class Restored(NamedTuple):
-    """latents: [B, C, h, w] as the VAE has them, [B, C, 1, h, w] of a video's, of a pixel model in [-1, 1]; image: IMAGE,
-    not clamped."""
+    """latents: as the VAE has them, [B, C, h, w] or with a frame axis, of a pixel model in [-1, 1]; image: IMAGE, not
+    clamped."""
 
     latents: Tensor
     image: Tensor

@@ -1,6 +1,7 @@
 """LMAP-RPS in the real host, in process and under inference mode, where everything is known in closed form."""
 
 import comfy.model_management
+import comfy.model_patcher
 import comfy.samplers
 import comfy_extras.nodes_custom_sampler as custom
 import pytest
@@ -348,7 +349,7 @@ def test_a_frame_axis_of_one_changes_nothing(prior):
         if dimensions == 3:
             vae.latent_dim, vae.first_stage_model = 3, Framed(vae.first_stage_model)
             vae.upscale_ratio = (lambda frames: 4 * frames - 3, SCALE, SCALE)
-            vae.patcher.model = vae.first_stage_model
+            vae.patcher = comfy.model_patcher.ModelPatcher(vae.first_stage_model, vae.device, torch.device("cpu"))
         restoration = Restoration(model, degradation, y, 0.05, 0, vae)
         estimate, _ = estimate_map(restoration, Annealed())
         assert estimate.latents.ndim == 2 + dimensions
@@ -357,15 +358,13 @@ def test_a_frame_axis_of_one_changes_nothing(prior):
         plain = comfy.samplers.CFGGuider(model)
         plain.set_conds([[None, {}]], [[None, {}]])
         euler = comfy.samplers.sampler_object("euler")
+        start = estimate.latents
         results.append(
             [
-                estimate.latents,
-                *(
-                    sample_posterior(restoration, estimate.latents, sigmas, g, dpm_solver).latents
-                    for g in TERMS.values()
-                ),
-                sampled(plain, PosteriorSampler(restoration, DPS(0.1), dpm_solver), times, estimate.latents),
-                sampled(PosteriorGuider(restoration, DPS(0.1)), euler, times, estimate.latents),
+                start,
+                *(sample_posterior(restoration, start, sigmas, term, dpm_solver).latents for term in TERMS.values()),
+                sampled(plain, PosteriorSampler(restoration, DPS(0.1), dpm_solver), times, start),
+                sampled(PosteriorGuider(restoration, DPS(0.1)), euler, times, start),
             ]
         )
     for flat, framed in zip(*results, strict=True):

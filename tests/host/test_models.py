@@ -3,10 +3,10 @@
 import comfy.quant_ops
 import pytest
 import torch
-from labs.host_zoo import ZOO, tiny_model, tiny_prompt, tiny_vae
+from labs.host_gradients import gradient_error
+from labs.host_zoo import ZOO, latent_shape, tiny_model, tiny_prompt, tiny_vae
 
 from maprps.host.restoration import takes_text
-from maprps.host.run import Conditioning, Workload, run_solver
 from maprps.nodes.map_estimation import LatentMAPEstimation, MAPEstimation
 from maprps.nodes.posterior_sampling import LatentRenoisedPosteriorSampling, RenoisedPosteriorSampling
 from maprps.operators.resampling import SuperResolution
@@ -51,44 +51,13 @@ def test_gradients_are_those_of_finite_differences(name, memory, monkeypatch):
         monkeypatch.setattr("maprps.host.run.MODEL_GRAPH", float("inf"))
     if name in KERNEL_WITHOUT_BACKWARD and hasattr(getattr(comfy.quant_ops, "ck", None), "rms_rope_split_half"):
         with pytest.raises(ValueError, match="rms_rope_split_half.*'proximal'"):
-            gradient_error(model, latent_shape(name, model), positive)
+            gradient_error(model, latent_shape(name, model), positive=positive)
         return
-    error, network, same = gradient_error(model, latent_shape(name, model), positive)
+    error, network, same = gradient_error(model, latent_shape(name, model), positive=positive)
     print(f"{name}: gradient error {error:.1e}, network's share {network:.2g}, value {same:.1e}")
     assert error < 2e-3
     assert network > 0.01
     assert same < 1e-5
-
-
-def latent_shape(name, model):
-    side = ZOO[name].size // ZOO[name].ratio
-    return 1, model.model.latent_format.latent_channels, side, side
-
-
-def gradient_error(model, shape, positive, sigma=0.5, step=0.005):
-    """How far the gradient of c . D(x) along a random direction is from its difference of fourth order.
-
-    Relative to what is typical of a random direction; how much of the gradient is not that of the identity; and how
-    far D(x) with a graph is from D(x) without.
-    """
-
-    def solve(denoise, callback):
-        generator = torch.Generator().manual_seed(3)
-        x, c, direction = (torch.randn(shape, generator=generator) for _ in range(3))
-        sigmas = torch.full((1,), sigma)
-        values = [denoise(x + h * step * direction, sigmas).double() for h in (-2, -1, 1, 2, 0)]
-        with torch.enable_grad():
-            x.requires_grad_()
-            denoised = denoise(x, sigmas)
-            (gradient,) = torch.autograd.grad((c * denoised).sum(), x)
-        weights = torch.tensor([1, -8, 8, -1, 0]) / (12 * step)
-        difference = sum(w * (c * value).sum() for w, value in zip(weights, values, strict=True))
-        typical = gradient.norm() * direction.norm() / gradient.numel() ** 0.5
-        error = (difference - (gradient.double() * direction).sum()).abs() / typical
-        same = (denoised.detach() - values[-1]).norm() / values[-1].norm()
-        return float(error), float((gradient - c).norm() / c.norm()), float(same)
-
-    return run_solver(Workload(model, shape, gradients=True), solve, 0, Conditioning(positive))
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -356,6 +356,11 @@ def tiny_model(name: str) -> comfy.model_patcher.ModelPatcher:
     )
 
 
+def latent_shape(name: str, model: comfy.model_patcher.ModelPatcher) -> tuple[int, ...]:
+    side = ZOO[name].size // ZOO[name].ratio
+    return 1, model.model.latent_format.latent_channels, side, side
+
+
 def randomize(network: nn.Module) -> None:
     """Weights that keep the scale of what passes, and let every part count."""
     for name, buffer in network.named_buffers():
