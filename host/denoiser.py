@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import comfy.model_sampling
 import torch
-from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.model_management import OOM_EXCEPTION, throw_exception_if_processing_interrupted
 from torch import Tensor
 
 from .frames import with_frame_axis, without_frame_axis
@@ -59,7 +59,23 @@ class HostDenoiser:
             x = x * (scale / (scale + sigma)).view(-1, *[1] * (x.ndim - 1))
             sigma = sigma / (scale + sigma)
         x = with_frame_axis(x, self.latent_format)
-        return without_frame_axis(self.guider(x, sigma, model_options=self.model_options, seed=self.seed))
+        try:
+            denoised = self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
+        except RuntimeError as error:
+            self._check_size(x, error)
+            raise
+        return without_frame_axis(denoised)
+
+    def _check_size(self, x: Tensor, error: RuntimeError) -> None:
+        """Some of the host's networks fail on what is no multiple of their patches; most pad it."""
+        patch = getattr(self.guider.inner_model.diffusion_model, "patch_size", None)
+        height, width = x.shape[-2:]
+        if isinstance(patch, int) and (height % patch or width % patch) and not isinstance(error, OOM_EXCEPTION):
+            kind = "images" if self.latent_format.latent_channels == 3 else "latents"
+            raise ValueError(
+                f"This model takes {kind} with sides that are multiples of {patch}, and here they are {width} and "
+                f"{height}: choose another image size."
+            ) from error
 
 
 def flow_scale(sampling) -> float | None:

@@ -37,6 +37,11 @@ def differentiable(*modules: nn.Module) -> Iterator[None]:
 
     Raises ValueError for weights of integers, which have no gradient, and for a model with a kernel that has none.
     """
+    if comfy.model_management.sage_attention_enabled():
+        raise ValueError(
+            "Sage attention has no gradients: start ComfyUI without --use-sage-attention, or choose the guidance "
+            "'proximal', which needs none."
+        )
     for module in modules:
         _check_floating(module)
     with torch.inference_mode(False), _kernels_with_backward(), _kernels_without_backward_named():
