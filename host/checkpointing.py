@@ -26,7 +26,7 @@ def differentiable_blocks(*networks: nn.Module, short_of_memory: bool = False) -
 
     Blocks that wrote over what they had saved are run again in the backward pass; with short_of_memory, all are.
     """
-    blocks = [block for network in networks for block in _blocks(network)]
+    blocks = list(dict.fromkeys(block for network in networks for block in _blocks(network)))  # prompts share networks
     before = [block.__dict__.get("forward") for block in blocks]
     for block in blocks:
         block.forward = partial(_run, block.forward, short_of_memory)

@@ -79,7 +79,7 @@ def test_blocks_may_write_in_place(writes, short_of_memory):
 
         (expected,) = torch.autograd.grad(value([Block(""), Block("")]), x)
         blocks = nn.ModuleList([Block(writes), Block(writes)])
-        with differentiable_blocks(nn.ModuleList([blocks]), short_of_memory=short_of_memory):
+        with differentiable_blocks(nn.ModuleList([blocks]), blocks, short_of_memory=short_of_memory):
             result = value(blocks)
             gradients = [torch.autograd.grad(result, x, retain_graph=True)[0] for _ in range(2)]
         for gradient in gradients:

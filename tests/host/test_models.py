@@ -20,6 +20,11 @@ WITHOUT_BACKWARD = {
 """The kernel by which newer hosts compute a model, and through which there are no gradients."""
 
 
+def kernel_without_backward(name):
+    kernel = WITHOUT_BACKWARD.get(name, "")
+    return kernel if hasattr(getattr(comfy.quant_ops, "ck", None), kernel) else None
+
+
 @pytest.fixture(autouse=True)
 def as_in_a_node():
     with torch.inference_mode():
@@ -27,23 +32,25 @@ def as_in_a_node():
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_both_nodes_with_their_defaults(name):
-    model, positive, size = tiny_model(name), tiny_prompt(name), ZOO[name].size
-    vae = tiny_vae(name, model)
-    degradation = SuperResolution(4)
+def test_both_nodes_with_their_defaults_and_by_gradients(name):
+    model, size = tiny_model(name), ZOO[name].size
+    vae, prompts = tiny_vae(name, model), {"positive": tiny_prompt(name)}
     y = torch.rand(1, size // 4, size // 4, 3, generator=torch.Generator().manual_seed(0))
+    given = (model, SuperResolution(4), y) if vae is None else (model, vae, SuperResolution(4), y)
     if vae is None:
-        image, _ = MAPEstimation.execute(model, degradation, y, positive=positive, steps=2).args
-        (sampled,) = RenoisedPosteriorSampling.execute(model, degradation, y, image, positive=positive, steps=2).args
+        image, _ = MAPEstimation.execute(*given, **prompts, steps=2).args
+        estimate, stage_two = image, RenoisedPosteriorSampling
     else:
-        given = (model, vae, degradation, y)
-        latent, image, _ = LatentMAPEstimation.execute(*given, positive=positive, steps=2).args
+        estimate, image, _ = LatentMAPEstimation.execute(*given, **prompts, steps=2).args
+        stage_two = LatentRenoisedPosteriorSampling
         frames = [1] * (model.model.latent_format.latent_dimensions == 3)
-        side = size // ZOO[name].ratio
-        assert list(latent["samples"].shape[2:]) == [*frames, side, side]
-        samples, sampled = LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, steps=2).args
-        assert samples["samples"].shape == latent["samples"].shape
-    for picture in (image, sampled):
+        assert list(estimate["samples"].shape[2:]) == [*frames, *latent_shape(name, model)[2:]]
+    pictures = [image, stage_two.execute(*given, estimate, **prompts, steps=2).args[-1]]
+    if not kernel_without_backward(name):
+        for guidance in ("MMPS", "DPS"):
+            more = {"guidance": guidance, "guidance_scale": 0.01} if guidance == "DPS" else {"guidance": guidance}
+            pictures += stage_two.execute(*given, estimate, **prompts, **more, steps=2).args[-1:]
+    for picture in pictures:
         assert picture.shape == (1, size, size, 3)
         assert picture.isfinite().all()
 
@@ -54,8 +61,7 @@ def test_gradients_are_those_of_finite_differences(name, memory, monkeypatch):
     model, positive = tiny_model(name), tiny_prompt(name)
     if memory == "short":
         monkeypatch.setattr("maprps.host.run.MODEL_GRAPH", float("inf"))
-    kernel = WITHOUT_BACKWARD.get(name)
-    if kernel is not None and hasattr(getattr(comfy.quant_ops, "ck", None), kernel):
+    if (kernel := kernel_without_backward(name)) is not None:
         with pytest.raises(ValueError, match=f"no gradients .*{kernel}.*'proximal'"):
             gradient_error(model, latent_shape(name, model), positive=positive)
         return
