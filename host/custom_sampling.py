@@ -14,6 +14,7 @@ from ..solvers.guidance import Guidance, GuidedDenoiser
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler
 from .denoiser import HostDenoiser, to_noise_std
+from .frames import with_frame_axis, without_frame_axis
 from .restoration import SAMPLING_STAGE, Restoration
 from .run import Conditioning
 
@@ -28,6 +29,8 @@ class PosteriorSampler(comfy.samplers.Sampler):
         self.restoration, self.guidance, self.sampler = restoration, guidance, sampler
 
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, *_, **__) -> Tensor:
+        latent_format = model_wrap.inner_model.latent_format
+        noise = without_frame_axis(noise)
         copies = copies_of(noise, self.restoration)
         workload = self.restoration.workload(copies, self.guidance.differentiates)
         workload = replace(workload, model=model_wrap.model_patcher)
@@ -38,14 +41,15 @@ class PosteriorSampler(comfy.samplers.Sampler):
 
         def report(step: int, total: int, estimate: Tensor) -> None:
             if callback is not None:
+                estimate = with_frame_axis(estimate, latent_format)
                 callback(step - 1, estimate, estimate, total)
 
         with workload.solving(model_wrap):
             guided = self.guidance(self.restoration.problem(copies), denoise)
             start = noise.clone() * levels[0]
             if latent_image is not None:
-                start = start + latent_image
-            return self.sampler(guided, start, levels, fresh, report)
+                start = start + without_frame_axis(latent_image)
+            return with_frame_axis(self.sampler(guided, start, levels, fresh, report), latent_format)
 
 
 class PosteriorGuider(comfy.samplers.CFGGuider):
@@ -64,16 +68,17 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
         return super().sample(*args, **kwargs)
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict = {}, seed=None) -> Tensor:  # noqa: B006
+        shape = without_frame_axis(x).shape
         copies = copies_of(x, self.restoration)
-        with replace(self.workload, model=self.model_patcher, shape=tuple(x.shape)).solving(self):
+        with replace(self.workload, model=self.model_patcher, shape=tuple(shape)).solving(self):
             if self.guided is None:
                 self.denoise = HostDenoiser(_Prior(self), model_options, seed)
                 self.guided = self.guidance(self.restoration.problem(copies), self.denoise)
             self.denoise.set_options(model_options, seed)
             sigma = to_noise_std(self.denoise.sampling, float(timestep.flatten()[0]))
             next_sigma = _next_sigma(model_options, timestep, self.denoise)
-            state = x.clone() * (1 + sigma) if self.denoise.flow else x.clone()
-            return self.guided(state, sigma, next_sigma).denoised
+            denoised = self.guided(self.denoise.from_host_state(x, sigma), sigma, next_sigma).denoised
+            return with_frame_axis(denoised, self.denoise.latent_format)
 
 
 class _Prior:
@@ -95,7 +100,7 @@ def _next_sigma(model_options: dict, timestep: Tensor, denoise: HostDenoiser) ->
 
 def copies_of(x: Tensor, restoration: Restoration) -> int:
     """How many latent images there are for each measurement. Raises ValueError for another size than it asks for."""
-    expected = restoration.workload().shape
+    x, expected = without_frame_axis(x), restoration.workload().shape
     if len(x) % expected[0] or tuple(x.shape[1:]) != expected[1:]:
         raise ValueError(
             f"The latent image is {' x '.join(map(str, x.shape))}, but the measurement and its degradation ask for "

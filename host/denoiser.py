@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import comfy.model_sampling
 import torch
-from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.model_management import OOM_EXCEPTION, throw_exception_if_processing_interrupted
 from torch import Tensor
 
-from .gradients import with_own_skips
+from .frames import with_frame_axis, without_frame_axis
+from .gradients import with_own_skips, without_caches
 
 
 class HostDenoiser:
     """Wraps what the host hands to a sampler, with conditioning, guidance scale, LoRA and patches applied.
 
-    eps, v and EDM models already speak of x0 + sigma * eps. A flow model's state (1 - t) x0 + t * eps is (1 - t) times
-    that, with sigma = t / (1 - t). Any call can be cancelled by the person waiting for it.
+    eps, v and EDM models already speak of x0 + sigma * eps. A flow model's state (1 - t) x0 + t * scale * eps is
+    (1 - t) times that, with sigma = scale * t / (1 - t). Any call can be cancelled by the person waiting for it.
     """
 
     def __init__(self, guider, model_options: dict, seed: int):
         self.guider = guider
         self.set_options(model_options, seed)
         self.sampling = guider.inner_model.model_sampling
-        self.flow = isinstance(self.sampling, comfy.model_sampling.CONST)
+        self.latent_format = guider.inner_model.latent_format
         self.sigma_min, self.sigma_max = sigma_range(self.sampling)
         self.calls = 0
 
@@ -33,7 +34,8 @@ class HostDenoiser:
         throw_exception_if_processing_interrupted()
         self.calls += 1
         if torch.is_grad_enabled() and x.requires_grad:
-            denoised = self._denoise(x, sigma)
+            with without_caches(self.guider.inner_model):
+                denoised = self._denoise(x, sigma)
         else:
             with torch.inference_mode():
                 denoised = self._denoise(x, sigma)
@@ -46,11 +48,39 @@ class HostDenoiser:
             )
         return denoised
 
+    def from_host_state(self, state: Tensor, sigma: float) -> Tensor:
+        """A copy of what the host's samplers work on at this level, as x0 + sigma * eps."""
+        scale = flow_scale(self.sampling)
+        return without_frame_axis(state.clone()) * (1 if scale is None else 1 + sigma / scale)
+
     def _denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        if self.flow:
-            sigma = sigma / (1 + sigma)
-            x = x * (1 - sigma.view(-1, *[1] * (x.ndim - 1)))
-        return self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
+        scale = flow_scale(self.sampling)
+        if scale is not None:
+            x = x * (scale / (scale + sigma)).view(-1, *[1] * (x.ndim - 1))
+            sigma = sigma / (scale + sigma)
+        x = with_frame_axis(x, self.latent_format)
+        try:
+            denoised = self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
+        except RuntimeError as error:
+            self._check_size(x, error)
+            raise
+        return without_frame_axis(denoised)
+
+    def _check_size(self, x: Tensor, error: RuntimeError) -> None:
+        """Some of the host's networks fail on what is no multiple of their patches; most pad it."""
+        patch = getattr(self.guider.inner_model.diffusion_model, "patch_size", None)
+        height, width = x.shape[-2:]
+        if isinstance(patch, int) and (height % patch or width % patch) and not isinstance(error, OOM_EXCEPTION):
+            kind = "images" if self.latent_format.latent_channels == 3 else "latents"
+            raise ValueError(
+                f"This model takes {kind} with sides that are multiples of {patch}, and here they are {width} and "
+                f"{height}: choose another image size."
+            ) from error
+
+
+def flow_scale(sampling) -> float | None:
+    """The std of a flow's noise at its end, t = 1; None of a model that is no flow."""
+    return getattr(sampling, "noise_scale", 1.0) if isinstance(sampling, comfy.model_sampling.CONST) else None
 
 
 def sigma_range(sampling) -> tuple[float, float]:
@@ -60,7 +90,8 @@ def sigma_range(sampling) -> tuple[float, float]:
 
 def to_noise_std(sampling, sigma: float) -> float:
     """A sigma of the host's as the std of the noise on x0; the last instants of a flow, where it diverges, are cut."""
-    if isinstance(sampling, comfy.model_sampling.CONST):
-        sigma = min(sigma, 0.999)
-        return sigma / (1 - sigma)
-    return sigma
+    scale = flow_scale(sampling)
+    if scale is None:
+        return sigma
+    time = min(sigma, 0.999)
+    return scale * time / (1 - time)

@@ -20,18 +20,31 @@ from torch import nn
 
 from .residency import is_dynamic
 
-_FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+_FLOATS = (
+    torch.float64,
+    torch.float32,
+    torch.bfloat16,
+    torch.float16,
+    torch.float8_e4m3fn,
+    torch.float8_e5m2,
+)
+"""Types of weights that the host multiplies by as numbers, once it has cast and scaled them."""
 
 
 @contextmanager
 def differentiable(*modules: nn.Module) -> Iterator[None]:
     """Leaves inference mode, with the modules' weights fit for a backward pass to their inputs.
 
-    Raises ValueError for quantized weights, which have no gradient.
+    Raises ValueError for weights of integers, which have no gradient, and for a model with a kernel that has none.
     """
+    if comfy.model_management.sage_attention_enabled():
+        raise ValueError(
+            "Sage attention has no gradients: start ComfyUI without --use-sage-attention, or choose the guidance "
+            "'proximal', which needs none."
+        )
     for module in modules:
         _check_floating(module)
-    with torch.inference_mode(False), _kernels_with_backward():
+    with torch.inference_mode(False), _kernels_with_backward(), _kernels_without_backward_named():
         for module in modules:
             _make_ordinary(module)
         yield
@@ -75,6 +88,26 @@ def with_own_skips(model_options: dict) -> dict:
     return options
 
 
+@contextmanager
+def without_caches(model: nn.Module) -> Iterator[None]:
+    """A model that keeps what it computed of the prompt, as HiDream-O1 does, starts and ends with nothing kept.
+
+    What it keeps from inference mode would fail in a graph, and what it keeps of a graph in the next one.
+    """
+    clear = getattr(model.diffusion_model, "clear_kv_cache", lambda: None)
+    clear()
+    yield
+    clear()
+
+
+def ordinary_copy(thing: Any) -> Any:
+    """The same with its inference tensors cloned, for a latent format with tensors of mean and std."""
+    with torch.inference_mode(False):
+        made = copy.copy(thing)
+        vars(made).update({name: _cloned(value) for name, value in vars(thing).items()})
+        return made
+
+
 def ordinary_conditioning(conds: dict[str, list[dict]]) -> dict[str, list[dict]]:
     """The guider's processed conditioning with inference tensors cloned. Call outside inference mode."""
     return {key: [_cloned(entry) for entry in entries] for key, entries in conds.items()}
@@ -82,10 +115,11 @@ def ordinary_conditioning(conds: dict[str, list[dict]]) -> dict[str, list[dict]]
 
 def _check_floating(module: nn.Module) -> None:
     for name, parameter in module.named_parameters():
-        if parameter.dtype not in _FLOATS:
+        stored = getattr(parameter, "_qdata", parameter).dtype  # inside the host's own quantized tensors
+        if stored not in _FLOATS:
             raise ValueError(
-                f"This model's weights are quantized ({name} is {parameter.dtype}), so it has no gradients: choose the "
-                "guidance 'proximal', which needs none, or load the model with fp16 weights."
+                f"This model's weights are quantized ({name} is {stored}), so it has no gradients: choose the guidance "
+                "'proximal', which needs none, or load the model with fp8 or fp16 weights."
             )
 
 
@@ -111,6 +145,21 @@ def _kernels_with_backward() -> Iterator[None]:
         yield
     finally:
         management.in_training = before
+
+
+@contextmanager
+def _kernels_without_backward_named() -> Iterator[None]:
+    """Newer hosts compute some models, as Cosmos Predict2, by kernels that have no backward pass under any setting."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "no autograd formula" not in str(error):
+            raise
+        kernel = str(error).removeprefix("Trying to backward through ").split()[0]
+        raise ValueError(
+            f"This ComfyUI computes the model by a kernel that has no gradients ({kernel}): choose the guidance "
+            "'proximal', which needs none."
+        ) from error
 
 
 def _weight_hooks(entry: dict) -> frozenset:

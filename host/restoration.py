@@ -22,6 +22,7 @@ from ..solvers.map_estimation import Estimate, Method
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler, renoised_posterior_sampling
 from ..solvers.problem import Callback, Denoiser, Problem
+from .frames import with_frame_axis, without_frame_axis
 from .images import check_measurement, measured_problem, to_image, to_model_units
 from .run import Conditioning, Result, Solve, Workload, run_solver
 from .vae import HostVAE
@@ -31,7 +32,8 @@ MAP_STAGE, SAMPLING_STAGE = 1, 2
 
 
 class Restored(NamedTuple):
-    """latents: [B, C, h, w] as the VAE has them, of a pixel model in [-1, 1]; image: IMAGE, not clamped."""
+    """latents: as the VAE has them, [B, C, h, w] or with a frame axis, of a pixel model in [-1, 1]; image: IMAGE, not
+    clamped."""
 
     latents: Tensor
     image: Tensor
@@ -124,7 +126,8 @@ class Restoration:
 
     def restored(self, latents: Tensor) -> Restored:
         """From latents as the model sees them, inside `run`."""
-        as_the_vae_has_them = self.model.model.latent_format.process_out(latents)
+        latent_format = self.model.model.latent_format
+        as_the_vae_has_them = latent_format.process_out(with_frame_axis(latents, latent_format))
         image = to_image(self._problem.decoder(latents))
         return Restored(as_the_vae_has_them.to(comfy.model_management.intermediate_device()), image)
 
@@ -133,14 +136,18 @@ class Restoration:
 
         Raises ValueError for one that was made from another measurement.
         """
-        pixels = self.host_vae is None
+        pixels, latent_format = self.host_vae is None, self.model.model.latent_format
+        if not pixels:
+            estimate = without_frame_axis(estimate)
         expected = (self.count, *self.image_size, 3) if pixels else (self.count, *self.latent_shape)
         if tuple(estimate.shape) != expected:
             raise ValueError(
                 f"The estimate is {' x '.join(map(str, estimate.shape))}, but the measurement and its degradation ask "
                 f"for {' x '.join(map(str, expected))}: connect the estimate made from this measurement."
             )
-        return to_model_units(estimate) if pixels else self.model.model.latent_format.process_in(estimate.float())
+        if pixels:
+            return to_model_units(estimate)
+        return without_frame_axis(latent_format.process_in(with_frame_axis(estimate.float(), latent_format)))
 
 
 def estimate_map(restoration: Restoration, method: Method) -> tuple[Restored, Estimate]:
@@ -185,6 +192,5 @@ def sample_posterior(
 
 
 def takes_text(model: comfy.model_patcher.ModelPatcher) -> bool:
-    """Whether the model's network has an input for what a text encoder gives."""
-    config = model.model.model_config.unet_config
-    return any(key.startswith("context") and value is not None for key, value in config.items())
+    """Whether the host knows a text encoder for models of this kind, in latents or in pixels."""
+    return hasattr(type(model.model.model_config), "clip_target")

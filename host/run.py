@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from ..solvers.problem import Callback
-from .checkpointing import checkpointed
+from .checkpointing import differentiable_blocks
 from .denoiser import HostDenoiser
+from .frames import has_frame_axis, with_frame_axis
 from .gradients import attached_modules, differentiable, ordinary_conditioning
 from .residency import resident_conditioning, resident_model
 from .vae import HostVAE
@@ -50,7 +51,7 @@ class Conditioning:
 class Workload:
     """What the host has to make room for.
 
-    shape: [B, C, h, w] of what the model denoises. gradients: the solver differentiates through the model. vae: loaded
+    shape: [B, C, h, w] of what is denoised. gradients: the solver differentiates through the model. vae: loaded
     beside the model, for a solver that differentiates through its decoder.
     """
 
@@ -58,6 +59,12 @@ class Workload:
     shape: tuple[int, ...]
     gradients: bool = False
     vae: HostVAE | None = None
+
+    @property
+    def host_shape(self) -> tuple[int, ...]:
+        """As the model has it: of an image model on a video's VAE [B, C, 1, h, w]."""
+        batch, channels, *size = self.shape
+        return (batch, channels, *[1] * has_frame_axis(self.model.model.latent_format), *size)
 
     def resident(self) -> Workload:
         """The same on a model that can be differentiated, and that the host loads together with the VAE."""
@@ -69,7 +76,7 @@ class Workload:
 
     def load(self) -> None:
         """Asks the host for the memory that `solving` takes."""
-        need = (CHECKPOINTED_MODEL_GRAPH if self.gradients else 1) * self.model.memory_required(list(self.shape))
+        need = (CHECKPOINTED_MODEL_GRAPH if self.gradients else 1) * self.model.memory_required(list(self.host_shape))
         patchers = [self.model]
         if self.vae is not None:
             patchers.append(self.vae.patcher)
@@ -90,12 +97,13 @@ class Workload:
             if self.vae is not None:
                 stack.enter_context(differentiable(self.vae.network))
                 if self.vae.spare_memory(self.shape[0], free):
-                    stack.enter_context(checkpointed(self.vae.network))
+                    stack.enter_context(differentiable_blocks(self.vae.network, short_of_memory=True))
             if self.gradients:
-                stack.enter_context(differentiable(guider.inner_model, *attached_modules(guider)))
+                networks = guider.inner_model, *attached_modules(guider)
+                stack.enter_context(differentiable(*networks))
                 guider.conds = ordinary_conditioning(guider.conds)
-                if free < MODEL_GRAPH * self.model.memory_required(list(self.shape)):
-                    stack.enter_context(checkpointed(guider.inner_model))
+                short = free < MODEL_GRAPH * self.model.memory_required(list(self.host_shape))
+                stack.enter_context(differentiable_blocks(*networks, short_of_memory=short))
             yield
 
 
@@ -108,7 +116,7 @@ def run_solver(
     conditioning.apply(guider, workload.gradients)
     if workload.gradients or workload.vae is not None:
         workload.load()
-    zeros = torch.zeros(workload.shape)
+    zeros = torch.zeros(workload.host_shape)
     sampling = workload.model.get_model_object("model_sampling")
     sigmas = torch.tensor([float(sampling.sigma_max), 0.0])
     sampler = _Solver(workload, solve)
@@ -139,6 +147,7 @@ class _Solver(comfy.samplers.Sampler, Generic[Result]):
             comfy.model_management.throw_exception_if_processing_interrupted()
             if show is None:
                 show = latent_preview.prepare_callback(self.workload.model, total)
+            estimate = with_frame_axis(estimate, self.workload.model.model.latent_format)
             show(step - 1, estimate, estimate, total)
 
         return report

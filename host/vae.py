@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
+from .frames import has_frame_axis, with_frame_axis, without_frame_axis
+from .gradients import ordinary_copy
 from .residency import resident_vae
 from .tiles import blend_tiles
 
@@ -19,24 +21,27 @@ CHECKPOINTED_DECODER_GRAPH = 3  # the same of a graph whose blocks are checkpoin
 class HostVAE:
     """decode(z): latents as the model sees them [B, C, h, w] to pixels in [-1, 1] [B, 3, H, W]; encode(x): back.
 
+    A VAE of video serves a model that was made on it, and has images of one frame.
+
     An image whose sides are no multiple of the VAE's ratio lies in the upper left of one whose sides are: padded by its
     border before encoding, cropped after decoding. Where a graph through the whole decoder would not fit the free
     memory, decoding goes tile by tile.
 
-    Raises ValueError, in one sentence, for a VAE of video or sound, or one that does not go with the model.
+    Raises ValueError, in one sentence, for a VAE of sound, or one that does not go with the model.
     """
 
     def __init__(self, vae, model, image_size: tuple[int, int]):
         vae.throw_exception_if_invalid()
         latent_format = model.model.latent_format
-        if vae.latent_dim != 2:
-            raise ValueError("This VAE is one for video or sound: connect the VAE of an image model.")
+        if vae.latent_dim != latent_format.latent_dimensions:
+            kind = {1: "sound", 2: "images", 3: "video"}[vae.latent_dim]
+            raise ValueError(f"This VAE is one for {kind}: connect the VAE that belongs to the model.")
         if vae.latent_channels != latent_format.latent_channels:
             raise ValueError(
                 f"The VAE's latents have {vae.latent_channels} channels and the model's {latent_format.latent_channels}"
                 ": connect the VAE that belongs to the model."
             )
-        self.vae, self.format, self.image_size = vae, latent_format, image_size
+        self.vae, self.format, self.image_size = vae, ordinary_copy(latent_format), image_size
         self.patcher = resident_vae(vae)
         self.network = self.patcher.model
         self.ratio = vae.spacial_compression_decode()
@@ -55,7 +60,9 @@ class HostVAE:
 
     def memory(self, batch: int) -> int:
         """Bytes that a checkpointed gradient through the whole decoder takes."""
-        decoding = self.vae.memory_used_decode((batch, *self.latent_shape), self.vae.vae_dtype)
+        channels, *size = self.latent_shape
+        shape = (batch, channels, *[1] * has_frame_axis(self.format), *size)
+        decoding = self.vae.memory_used_decode(shape, self.vae.vae_dtype)
         return CHECKPOINTED_DECODER_GRAPH * int(decoding)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -71,18 +78,25 @@ class HostVAE:
         height, width = self.image_size
         x = pad(x, (0, w * self.ratio - width, 0, h * self.ratio - height), mode="replicate")
         x = self.low + (x + 1) / 2 * (self.high - self.low)
-        latents = self.network.encode(x.to(self.vae.vae_dtype)).float()
-        return self.format.process_in(latents)
+        latents = self.network.encode(with_frame_axis(x.to(self.vae.vae_dtype), self.format)).float()
+        return without_frame_axis(self.format.process_in(latents))
 
     def _decode(self, z: Tensor) -> Tensor:
-        pixels = self.network.decode(self.format.process_out(z).to(self.vae.vae_dtype)).float()
+        latents = self.format.process_out(with_frame_axis(z, self.format))
+        pixels = without_frame_axis(self.network.decode(latents.to(self.vae.vae_dtype)).float())
         return (pixels - self.low) * (2 / (self.high - self.low)) - 1
 
     def _decode_checkpointed(self, z: Tensor) -> Tensor:
         return checkpoint(self._decode, z, use_reentrant=False, preserve_rng_state=False)
 
     def spare_memory(self, batch: int, free: int) -> bool:
-        """Chooses, for so many bytes free, whole images or tiles. Returns whether blocks have to be checkpointed."""
+        """Chooses, for so many bytes free, whole images or tiles. Returns whether blocks have to be checkpointed.
+
+        Those of a video's VAE cannot be, for they keep what they computed for the frames to come.
+        """
         decoding = self.memory(batch) / CHECKPOINTED_DECODER_GRAPH
+        if has_frame_axis(self.format):
+            self.tiled = free < DECODER_GRAPH * decoding
+            return False
         self.tiled = free < CHECKPOINTED_DECODER_GRAPH * decoding
         return free < DECODER_GRAPH * decoding

@@ -4,7 +4,9 @@ import comfy.conds
 import comfy.model_management
 import pytest
 import torch
+from torch import nn
 
+from maprps.host.checkpointing import differentiable_blocks
 from maprps.host.gradients import differentiable, ordinary_conditioning
 
 
@@ -34,3 +36,66 @@ def test_every_tensor_of_the_conditioning_is_ordinary():
     for tensor in (entry["mask"], made["one"].cond, *made["many"].cond):
         assert not tensor.is_inference()
     assert one.cond.is_inference() and torch.equal(made["many"].cond[1], torch.zeros(2))
+
+
+class Block(nn.Module):
+    """y = tanh(x) + tanh(2 x), and a step more, some of it in place."""
+
+    def __init__(self, writes):
+        super().__init__()
+        self.inner = nn.Linear(1, 1)  # what makes it a block
+        self.writes, self.runs = writes, 0
+
+    def forward(self, x, scale, kept):
+        self.runs += 1
+        y = torch.tanh(x)
+        if self.writes == "over what is saved":
+            y += torch.tanh(scale * x)
+        elif self.writes == "to its input":
+            y = y + torch.tanh(scale * x)
+            x *= 0
+        elif self.writes == "by out=":
+            y = torch.add(y, torch.tanh(scale * x), out=torch.empty_like(y))
+        else:
+            y = y + torch.tanh(scale * x)
+        kept.append(y.detach())
+        return y, (y * 2, None)
+
+
+@pytest.mark.parametrize("short_of_memory", [False, True])
+@pytest.mark.parametrize("writes", ["", "over what is saved", "to its input", "by out="])
+def test_blocks_may_write_in_place(writes, short_of_memory):
+    """The gradient is that of blocks that do not, and what needs no second run has none."""
+    with torch.inference_mode(False):
+        x = torch.linspace(-1, 1, 5, requires_grad=True)
+        kept = []
+
+        def value(blocks):
+            y = x
+            for block in blocks:
+                y, (doubled, _) = block(y, scale=torch.tensor(2.0), kept=kept)
+                y += 0.1 * doubled  # as a ControlNet's residual is added
+            return y.square().sum()
+
+        (expected,) = torch.autograd.grad(value([Block(""), Block("")]), x)
+        blocks = nn.ModuleList([Block(writes), Block(writes)])
+        with differentiable_blocks(nn.ModuleList([blocks]), blocks, short_of_memory=short_of_memory):
+            result = value(blocks)
+            gradients = [torch.autograd.grad(result, x, retain_graph=True)[0] for _ in range(2)]
+        for gradient in gradients:
+            assert torch.allclose(gradient, expected, rtol=1e-5)
+        if not writes:
+            assert [block.runs for block in blocks] == ([3, 3] if short_of_memory else [1, 1])
+        assert all("forward" not in block.__dict__ for block in blocks)
+
+
+def test_kernels_without_a_backward_pass_are_named():
+    message = "Trying to backward through some_pack.kernel.default but no autograd formula was registered."
+    with pytest.raises(ValueError, match="kernel.*some_pack.kernel.default.*'proximal'"), differentiable():
+        raise RuntimeError(message)
+
+
+def test_sage_attention_is_refused(monkeypatch):
+    monkeypatch.setattr(comfy.model_management, "sage_attention_enabled", lambda: True)
+    with pytest.raises(ValueError, match="--use-sage-attention.*'proximal'"), differentiable(nn.Linear(1, 1)):
+        pass

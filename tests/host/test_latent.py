@@ -1,6 +1,7 @@
 """LMAP-RPS in the real host, in process and under inference mode, where everything is known in closed form."""
 
 import comfy.model_management
+import comfy.model_patcher
 import comfy.samplers
 import comfy_extras.nodes_custom_sampler as custom
 import pytest
@@ -9,7 +10,7 @@ from labs.gaussian import PowerLawPrior
 from labs.host_models import PARAMETRIZATIONS, analytic_model
 from labs.host_vaes import linear_vae, pixel_space_vae
 
-from maprps.host.checkpointing import checkpointed
+from maprps.host.checkpointing import differentiable_blocks
 from maprps.host.custom_sampling import PosteriorGuider, PosteriorSampler
 from maprps.host.images import measured_problem
 from maprps.host.match import keep_known, match_colors
@@ -23,6 +24,7 @@ from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DCDP, DPS, LDIR, MMPS, PSLD, LatentDPS, Proximal
 from maprps.solvers.map_estimation import Annealed, Paper
 from maprps.solvers.posterior_sampling import dpm_solver
+from maprps.solvers.schedules import sampling_sigmas
 
 SCALE, LATENT = 4, 8
 SIZE = SCALE * LATENT
@@ -90,6 +92,32 @@ def test_estimate_is_the_closed_form_map(prior, vae, parametrization, degradatio
     assert (restored.latents - expected).square().sum() <= 0.01 * variance
     assert torch.allclose(restored.image, image_of(vae, restored.latents), atol=1e-5)
     assert report.calls <= 8
+
+
+FLOWS = [(1.0, 1.0), (1.0, 3.0), (8.0, 1.0), (8.0, 3.0)]
+
+
+def flow(prior, noise_scale, shift, dimensions=2):
+    """The exact flow model of a Gaussian. Skips the test where the host knows no scale."""
+    model = analytic_model(prior, "flow", dimensions=dimensions, shift=shift, noise_scale=noise_scale)
+    if getattr(model.get_model_object("model_sampling"), "noise_scale", 1.0) != noise_scale:
+        pytest.skip("this host's flows have no noise_scale")
+    return model
+
+
+@pytest.mark.parametrize("noise_scale, shift", FLOWS)
+def test_flows_of_any_scale_and_shift_have_the_exact_map_and_variance(prior, vae, noise_scale, shift):
+    model, degradation = flow(prior, noise_scale, shift), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    restored, _ = estimate_map(restoration, Annealed(discrepancy=1.05))
+    expected, variance = exact_map(restoration, prior)
+    assert (restored.latents - expected).square().sum() <= 0.01 * variance
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior, 0.3), 0.3, 0, vae)
+    expected, variance = exact_map(restoration, prior)
+    sigmas = few_step_sigmas(model, 1.0, 24)
+    restored = sample_posterior(restoration, expected.float(), sigmas, Proximal(), dpm_solver, samples=200)
+    assert (restored.latents.double().mean(0) - expected).square().sum() <= 0.02 * variance
+    assert float(restored.latents.var(0).sum()) == pytest.approx(float(variance), rel=0.06)
 
 
 def test_pixel_space_agrees_with_the_pixel_nodes():
@@ -216,7 +244,7 @@ def test_checkpointing_changes_no_gradient():
         (plain,) = torch.autograd.grad(network(x).sum(), x)
         kept = []
         hooks = torch.autograd.graph.saved_tensors_hooks
-        with checkpointed(network), hooks(lambda t: kept.append(t) or t, lambda t: t):
+        with differentiable_blocks(network, short_of_memory=True), hooks(lambda t: kept.append(t) or t, lambda t: t):
             (saved,) = torch.autograd.grad(network(x).sum(), x)
         assert torch.equal(plain, saved)
         assert all("forward" not in block.__dict__ for block in network)
@@ -225,6 +253,25 @@ def test_checkpointing_changes_no_gradient():
 def sampled(guider, sampler, sigmas, latent, seed=3):
     noise = custom.Noise_RandomNoise(seed)
     return custom.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, {"samples": latent})[0]["samples"]
+
+
+@pytest.mark.parametrize("noise_scale, shift", FLOWS[1:])
+def test_samples_of_flows_in_the_hosts_custom_sampling(prior, vae, noise_scale, shift):
+    model, degradation, noise_std = flow(prior, noise_scale, shift), SuperResolution(2, "box"), 0.3
+    y = measured(degradation, vae, prior, noise_std)
+    restoration = Restoration(model, degradation, y, noise_std, 0, vae)
+    _, variance = exact_map(restoration, prior)
+    levels = torch.tensor(sampling_sigmas(30.0, 0.03, 24))
+    times = levels / (noise_scale + levels)
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    start = torch.zeros(100, 3, LATENT, LATENT)
+    for guider, sampler in (
+        (plain, PosteriorSampler(restoration, Proximal(), dpm_solver)),
+        (PosteriorGuider(restoration, Proximal()), comfy.samplers.sampler_object("dpmpp_2m")),
+    ):
+        spread = sampled(guider, sampler, times, start).var(0).sum()
+        assert float(spread) == pytest.approx(float(variance), rel=0.06)
 
 
 @pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)
@@ -276,6 +323,63 @@ def test_our_sampler_starts_from_the_estimate(prior, vae):
         for start in (expected.float(), torch.zeros_like(expected).float())
     )
     assert near < 0.5 * variance < far
+
+
+class Framed(torch.nn.Module):
+    """A network of images as one of video."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def decode(self, z):
+        return self.network.decode(z.squeeze(2)).unsqueeze(2)
+
+    def encode(self, x):
+        return self.network.encode(x.squeeze(2)).unsqueeze(2)
+
+
+def test_a_frame_axis_of_one_changes_nothing(prior):
+    """On both nodes and in the host's custom sampling, with and without gradients."""
+    degradation = SuperResolution(2, "box")
+    results = []
+    for dimensions in (2, 3):
+        model, vae = analytic_model(prior, "flow", dimensions=dimensions), linear_vae(SCALE)
+        y = measured(degradation, vae, prior)
+        if dimensions == 3:
+            vae.latent_dim, vae.first_stage_model = 3, Framed(vae.first_stage_model)
+            vae.upscale_ratio = (lambda frames: 4 * frames - 3, SCALE, SCALE)
+            vae.patcher = comfy.model_patcher.ModelPatcher(vae.first_stage_model, vae.device, torch.device("cpu"))
+        restoration = Restoration(model, degradation, y, 0.05, 0, vae)
+        estimate, _ = estimate_map(restoration, Annealed())
+        assert estimate.latents.ndim == 2 + dimensions
+        sigmas = few_step_sigmas(model, 0.3, 4)
+        times = torch.tensor(sigmas) / (1 + torch.tensor(sigmas))
+        plain = comfy.samplers.CFGGuider(model)
+        plain.set_conds([[None, {}]], [[None, {}]])
+        euler = comfy.samplers.sampler_object("euler")
+        start = estimate.latents
+        results.append(
+            [
+                start,
+                *(sample_posterior(restoration, start, sigmas, term, dpm_solver).latents for term in TERMS.values()),
+                sampled(plain, PosteriorSampler(restoration, DPS(0.1), dpm_solver), times, start),
+                sampled(PosteriorGuider(restoration, DPS(0.1)), euler, times, start),
+            ]
+        )
+    for flat, framed in zip(*results, strict=True):
+        assert torch.allclose(flat, framed.squeeze(2), atol=1e-5)
+
+
+def test_videos_are_refused(prior):
+    model, vae = analytic_model(prior, dimensions=3), linear_vae(SCALE)
+    y = torch.rand(1, 16, 16, 3)
+    with pytest.raises(ValueError, match="VAE is one for images"):
+        Restoration(model, SuperResolution(2), y, 0.05, 0, vae)
+    vae.latent_dim = 3
+    restoration = Restoration(model, SuperResolution(2), y, 0.05, 0, vae)
+    with pytest.raises(ValueError, match="video of 5 frames"):
+        sample_posterior(restoration, torch.zeros(1, 3, 5, 8, 8), [1.0, 0.0], Proximal(), dpm_solver)
 
 
 def test_colors_come_back():

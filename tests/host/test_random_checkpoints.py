@@ -18,6 +18,7 @@ import pytest
 import torch
 from comfy.model_base import ModelType
 from comfy_extras.nodes_hooks import CreateHookLora
+from labs.host_gradients import gradient_error
 
 import nodes
 from maprps.host import run
@@ -123,29 +124,6 @@ def denoised(model, sigma=0.5, **conditioning):
     return run_solver(Workload(model, latent_shape(model)), solve, 0, Conditioning(**conditioning))
 
 
-def gradient_error(model, sigma=0.5, step=0.02, **conditioning):
-    """How far the gradient of c . D(x) along a random direction is from its central difference.
-
-    Relative to what is typical of a random direction; and how much of the gradient is not that of the identity.
-    """
-    shape = latent_shape(model)
-
-    def solve(denoise, callback):
-        generator = torch.Generator().manual_seed(3)
-        x, c, direction = (torch.randn(shape, generator=generator) for _ in range(3))
-        sigmas = torch.full((1,), sigma)
-        ahead, behind = (denoise(x + h * direction, sigmas) for h in (step, -step))
-        with torch.enable_grad():
-            x.requires_grad_()
-            (gradient,) = torch.autograd.grad((c * denoise(x, sigmas)).sum(), x)
-        difference = (c * (ahead - behind)).sum() / (2 * step)
-        typical = gradient.norm() * direction.norm() / gradient.numel() ** 0.5
-        error = (difference - (gradient * direction).sum()).abs() / typical
-        return float(error), float((gradient - c).norm() / c.norm())
-
-    return run_solver(Workload(model, shape, gradients=True), solve, 0, Conditioning(**conditioning))
-
-
 def test_checkpoint_is_stable_diffusion_of_full_size(sd15):
     model = sd15.model.model
     assert isinstance(model.model_config, comfy.supported_models.SD15)
@@ -187,7 +165,7 @@ def test_gradients_are_those_of_finite_differences(sd15, monkeypatch, case):
     model = sd15.model if case == "plain" else sd15.patched
     if "checkpointed" in case:
         monkeypatch.setattr(run, "MODEL_GRAPH", float("inf"))
-    error, network = gradient_error(model, positive=positive, negative=negative, cfg=3.0)
+    error, network, _ = gradient_error(model, latent_shape(model), positive=positive, negative=negative, cfg=3.0)
     assert error < 2e-3
     assert network > 0.1
 
@@ -198,10 +176,10 @@ def test_gradients_with_a_lora_hook(sd15, files):
     (prompt, _) = sd15.prompts
     hooked = node_helpers.conditioning_set_values(prompt, {"hooks": hook})
     assert torch.equal(denoised(sd15.model, positive=hooked), denoised(sd15.patched, positive=prompt))
-    error, _ = gradient_error(sd15.model, positive=hooked)
+    error, *_ = gradient_error(sd15.model, latent_shape(sd15.model), positive=hooked)
     assert error < 2e-3
     with pytest.raises(ValueError, match="different LoRA hooks"):
-        gradient_error(sd15.model, positive=hooked, negative=prompt, cfg=3.0)
+        gradient_error(sd15.model, latent_shape(sd15.model), positive=hooked, negative=prompt, cfg=3.0)
 
 
 @pytest.mark.parametrize("kind", DIFFUSION_MODELS)
@@ -251,7 +229,7 @@ def test_denoiser_follows_the_published_parametrization(diffusion_model, kind):
 @pytest.mark.parametrize("kind", DIFFUSION_MODELS)
 def test_gradients_of_other_parametrizations(diffusion_model, kind):
     model, positive = diffusion_model(kind)
-    error, network = gradient_error(model, positive=positive)
+    error, network, _ = gradient_error(model, latent_shape(model), positive=positive)
     assert error < 2e-3
     assert network > 0.1
 
