@@ -19,10 +19,12 @@ comfy.latent_formats.LatentFormat
 comfy.model_base.BaseModel
 comfy.model_base.ModelType.EPS
 comfy.model_base.ModelType.V_PREDICTION
+comfy.model_management.OOM_EXCEPTION
 comfy.model_management.get_free_memory
 comfy.model_management.get_torch_device
 comfy.model_management.intermediate_device
 comfy.model_management.load_models_gpu
+comfy.model_management.sage_attention_enabled
 comfy.model_management.throw_exception_if_processing_interrupted
 comfy.model_management.unet_dtype
 comfy.model_management.unet_manual_cast
