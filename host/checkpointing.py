@@ -135,6 +135,8 @@ class _Graph:
         """With respect to the block's inputs, from those with respect to its results."""
         pairs = zip(_tensors(self.result), gradients, strict=True)
         reached = [(result, g) for result, g in pairs if result.requires_grad and g is not None]
+        if not reached:
+            return [None] * len(self.leaves)
         results, weights = zip(*reached, strict=True)
         inputs = [leaf for leaf in self.leaves if leaf.requires_grad]
         found = iter(torch.autograd.grad(results, inputs, weights, retain_graph=True, allow_unused=True))

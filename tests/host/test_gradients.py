@@ -89,6 +89,25 @@ def test_blocks_may_write_in_place(writes, short_of_memory):
         assert all("forward" not in block.__dict__ for block in blocks)
 
 
+class Constant(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(1, 1)
+
+    def forward(self, x):
+        return torch.ones_like(x)
+
+
+@pytest.mark.parametrize("short_of_memory", [False, True])
+def test_a_block_may_forget_its_input(short_of_memory):
+    with torch.inference_mode(False):
+        x = torch.zeros(2, requires_grad=True)
+        blocks = nn.ModuleList([Constant()])
+        with differentiable_blocks(blocks, short_of_memory=short_of_memory):
+            (gradient,) = torch.autograd.grad((x + blocks[0](x)).sum(), x)
+        assert torch.equal(gradient, torch.ones(2))
+
+
 def test_kernels_without_a_backward_pass_are_named():
     message = "Trying to backward through some_pack.kernel.default but no autograd formula was registered."
     with pytest.raises(ValueError, match="kernel.*some_pack.kernel.default.*'proximal'"), differentiable():
