@@ -37,11 +37,6 @@ def differentiable(*modules: nn.Module) -> Iterator[None]:
 
     Raises ValueError for weights of integers, which have no gradient, and for a model with a kernel that has none.
     """
-    if comfy.model_management.sage_attention_enabled():
-        raise ValueError(
-            "Sage attention has no gradients: start ComfyUI without --use-sage-attention, or choose the guidance "
-            "'proximal', which needs none."
-        )
     for module in modules:
         _check_floating(module)
     with torch.inference_mode(False), _kernels_with_backward(), _kernels_without_backward_named():
@@ -53,9 +48,15 @@ def differentiable(*modules: nn.Module) -> Iterator[None]:
 def attached_modules(guider) -> list[nn.Module]:
     """What runs beside the guider's model while it samples: ControlNets, and models that GLIGEN and hooks bring.
 
-    Raises ValueError where the host may evict their weights before the backward pass (see `residency`), and for prompts
-    with different LoRA hooks, between which the host swaps the weights that the backward pass would need.
+    Raises ValueError where the host may evict their weights before the backward pass (see `residency`), for prompts
+    with different LoRA hooks, between which the host swaps the weights that the backward pass would need, and where the
+    host computes attention, of all but its VAEs, without one.
     """
+    if comfy.model_management.sage_attention_enabled():
+        raise ValueError(
+            "Sage attention has no gradients: start ComfyUI without --use-sage-attention, or choose the guidance "
+            "'proximal', which takes none through the model."
+        )
     entries = [entry for conds in guider.conds.values() for entry in conds]
     if len({_weight_hooks(entry) for entry in entries}) > 1:
         raise ValueError(

@@ -112,9 +112,3 @@ def test_kernels_without_a_backward_pass_are_named():
     message = "Trying to backward through some_pack.kernel.default but no autograd formula was registered."
     with pytest.raises(ValueError, match="kernel.*some_pack.kernel.default.*'proximal'"), differentiable():
         raise RuntimeError(message)
-
-
-def test_sage_attention_is_refused(monkeypatch):
-    monkeypatch.setattr(comfy.model_management, "sage_attention_enabled", lambda: True)
-    with pytest.raises(ValueError, match="--use-sage-attention.*'proximal'"), differentiable(nn.Linear(1, 1)):
-        pass

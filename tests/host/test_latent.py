@@ -310,6 +310,16 @@ def test_gradient_guidance_in_the_hosts_custom_sampling(prior, vae):
     assert (restoration.problem().relative_residual(z[:1]) < 1.5).all()
 
 
+def test_sage_attention_stops_gradients_through_the_model_alone(prior, vae, monkeypatch):
+    monkeypatch.setattr(comfy.model_management, "sage_attention_enabled", lambda: True)
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    start, sigmas = torch.zeros(1, 3, LATENT, LATENT), [0.5, 0.0]
+    assert sample_posterior(restoration, start, sigmas, Proximal(), dpm_solver).image.isfinite().all()
+    with pytest.raises(ValueError, match="--use-sage-attention.*'proximal'"):
+        sample_posterior(restoration, start, sigmas, MMPS(), dpm_solver)
+
+
 def test_our_sampler_starts_from_the_estimate(prior, vae):
     model, degradation = analytic_model(prior), SuperResolution(2, "box")
     y = measured(degradation, vae, prior)
