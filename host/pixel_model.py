@@ -56,7 +56,7 @@ class _Config(comfy.supported_models_base.BASE):
     supported_inference_dtypes = [torch.float32]
 
 
-class _Network(nn.Module):
+class HostPixelNetwork(nn.Module):
     """The network as the host calls it; a predicted variance is dropped."""
 
     dtype = torch.float32
@@ -76,7 +76,7 @@ def as_host_model(pixel: PixelNetwork) -> comfy.model_patcher.ModelPatcher:
     config.memory_usage_factor = 0.3 * pixel.config.model_channels / 256 / pixel.config.unshuffle**2
     model = comfy.model_base.BaseModel(config, model_type=comfy.model_base.ModelType.EPS)
     model.model_sampling = PixelSampling(config, pixel.preconditioning)
-    model.diffusion_model = _Network(pixel.network).eval()
+    model.diffusion_model = HostPixelNetwork(pixel.network).eval()
     return comfy.model_patcher.ModelPatcher(
         model,
         load_device=comfy.model_management.get_torch_device(),

@@ -16,6 +16,7 @@ comfy.controlnet.ControlBase
 comfy.controlnet.ControlNet
 comfy.hooks.EnumHookType.Weight
 comfy.latent_formats.LatentFormat
+comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel
 comfy.model_base.BaseModel
 comfy.model_base.ModelType.EPS
 comfy.model_base.ModelType.V_PREDICTION
