@@ -109,9 +109,9 @@ def estimated():
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "task", "scale"), ADVISED)
 def test_an_advised_scale_keeps_a_sample_as_near_as_theory_says(estimated, name, task, scale):
-    """A posterior sample has twice the squared error of the posterior mean, 3.01 dB; at renoise .06, the first tenth
-    of what the paper goes, less. Half a decibel is for one picture and one draw of it: over
-    five seeds, inpainting spreads by .06, and the rest is for other pictures than the average one.
+    """A posterior sample has twice the squared error of the posterior mean, 3.01 dB; at renoise .06, a tenth of the
+    paper's, less. Half a decibel is for one picture and one draw of it: over five seeds, a sample of the inpainting spread
+    by .06.
     """
     given, image, latent, least = estimated(task)
     with torch.inference_mode():
