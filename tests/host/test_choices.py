@@ -110,8 +110,7 @@ def estimated():
 @pytest.mark.parametrize(("name", "task", "scale"), ADVISED)
 def test_an_advised_scale_keeps_a_sample_as_near_as_theory_says(estimated, name, task, scale):
     """A posterior sample has twice the squared error of the posterior mean, 3.01 dB; at renoise .06, a tenth of the
-    paper's, less. Half a decibel is for one picture and one draw of it: over five seeds, a sample of the inpainting spread
-    by .06.
+    paper's, less. Half a decibel is for one picture and one draw of it: over five seeds, inpainting spread by .06.
     """
     given, image, latent, least = estimated(task)
     with torch.inference_mode():
