@@ -19,8 +19,8 @@ PATH = Path(__file__).with_name("embedded_prior.safetensors")
 PRECONDITIONING = EDM(sigma_data=0.5)
 CONFIG = ADMConfig(
     model_channels=48,
-    widths=(48, 72, 112),
-    blocks=(1, 1, 2),
+    widths=(48, 96, 160),
+    blocks=(1, 2, 3),
     attention=(False, False, False),
     middle_attention=False,
     residual_resampling=False,

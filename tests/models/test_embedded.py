@@ -17,7 +17,7 @@ def test_saved_and_loaded(random_network, tmp_path):
 
 
 def test_the_shipped_file():
-    assert PATH.stat().st_size <= 8 * 2**20
+    assert PATH.stat().st_size <= 16 * 2**20
     assert load_embedded().config == CONFIG
 
 
