@@ -11,44 +11,53 @@ import comfy.model_patcher
 import comfy.sd
 import comfy.supported_models_base
 import torch
-from safetensors.torch import load_file
+
+from ..models.weights import read_weights
 
 PATH = Path(__file__).parent.parent / "models" / "latent_example.safetensors"
 UNET_PREFIX = "model.diffusion_model."
 
-LATENT_CHANNELS = 16
+LATENT_CHANNELS = 16  # of the file that is shipped
 
-UNET_CONFIG = {
-    "image_size": 32,
-    "in_channels": LATENT_CHANNELS,
-    "out_channels": LATENT_CHANNELS,
-    "model_channels": 96,
-    "channel_mult": [1, 2],
-    "num_res_blocks": [2, 1],
-    "transformer_depth": [0, 0, 0],
-    "transformer_depth_output": [0, 0, 0, 0, 0],
-    "transformer_depth_middle": -1,
-    "num_heads": 1,
-    "use_spatial_transformer": False,
-    "legacy": False,
-}
+
+def unet_config(channels: int) -> dict:
+    """What the host's UNet is made of, for so many latent channels."""
+    return {
+        "image_size": 32,
+        "in_channels": channels,
+        "out_channels": channels,
+        "model_channels": 96,
+        "channel_mult": [1, 2],
+        "num_res_blocks": [2, 1],
+        "transformer_depth": [0, 0, 0],
+        "transformer_depth_output": [0, 0, 0, 0, 0],
+        "transformer_depth_middle": -1,
+        "num_heads": 1,
+        "use_spatial_transformer": False,
+        "legacy": False,
+    }
 
 
 class ExampleLatents(comfy.latent_formats.LatentFormat):
-    """The VAE scales to unit variance itself."""
+    """The VAE scales to unit variance itself. The file's header says how the host shows latents while it samples."""
 
-    latent_channels = LATENT_CHANNELS
+    def __init__(self, channels: int, header: dict):
+        self.latent_channels = channels
+        self.latent_rgb_factors = header.get("latent_rgb_factors")
+        self.latent_rgb_factors_bias = header.get("latent_rgb_factors_bias")
 
 
 class _Config(comfy.supported_models_base.BASE):
-    latent_format = ExampleLatents
     supported_inference_dtypes = [torch.float16, torch.bfloat16, torch.float32]
     memory_usage_factor = 0.5
 
 
-def load_latent_example() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.VAE]:
-    """MODEL, which predicts v, and VAE. Raises FileNotFoundError where the file is not there."""
-    weights = load_file(PATH)
+def load_latent_example(path: Path = PATH) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.VAE]:
+    """MODEL, which predicts v, and VAE, of a file of tools/train_latent_example.py.
+
+    Raises FileNotFoundError where the file is not there.
+    """
+    weights, header = read_weights(path)
     unet = {key: weights.pop(key) for key in list(weights) if key.startswith(UNET_PREFIX)}
     load_device = comfy.model_management.get_torch_device()
     dtype = comfy.model_management.unet_dtype(
@@ -56,7 +65,9 @@ def load_latent_example() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.VA
         model_params=sum(w.numel() for w in unet.values()),
         supported_dtypes=_Config.supported_inference_dtypes,
     )
-    config = _Config(UNET_CONFIG)
+    channels = unet[UNET_PREFIX + "input_blocks.0.0.weight"].shape[1]
+    config = _Config(unet_config(channels))
+    config.latent_format = ExampleLatents(channels, header)
     config.set_inference_dtype(dtype, comfy.model_management.unet_manual_cast(dtype, load_device))
     model = comfy.model_base.BaseModel(config, model_type=comfy.model_base.ModelType.V_PREDICTION)
     model.load_model_weights(unet, UNET_PREFIX)

@@ -12,7 +12,6 @@ from .adm import ADM, ADMConfig
 from .checkpoint import load_pixel_network
 from .pixel_network import PixelNetwork
 from .preconditioning import EDM
-from .weights import read_weights
 
 NAME = "MAP-RPS embedded prior"
 PATH = Path(__file__).with_name("embedded_prior.safetensors")
@@ -44,8 +43,3 @@ def save_embedded(network: ADM, path: Path, images: int) -> None:
     }
     tensors = {key: value.to(torch.float16).contiguous() for key, value in network.state_dict().items()}
     save_file(tensors, path, metadata={"maprps": json.dumps(header)})
-
-
-def images_seen(path: Path) -> int:
-    """How many crops a prior that `save_embedded` wrote was trained on."""
-    return read_weights(path)[1]["images"]

