@@ -117,7 +117,7 @@ class LinearOperator(Operator):
         most 200 steps.
         Raises RuntimeError where conjugate gradients are needed and do not converge.
         """
-        a, b = (torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b))
+        a, b = self._number(a), self._number(b)
         method: Callable[..., Tensor] = self._solve
         if tolerance is not None and not self.closed_form:
             method = partial(self._iterate, tolerance=tolerance, max_iterations=LOOSE_STEPS, cut_short=True)
@@ -130,7 +130,7 @@ class LinearOperator(Operator):
         """
         if self.closed_form:
             return None
-        nearly = self._preconditioner(*(torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b)))
+        nearly = self._preconditioner(self._number(a), self._number(b))
         return nearly and (lambda v: self._run(nearly, v, "measurement", self.measurement_shape))
 
     @property
@@ -156,6 +156,11 @@ class LinearOperator(Operator):
         if self.rebuild is None or self.dtype == torch.float64 or self.device.type == "mps":
             return self
         return self.rebuild(torch.float64)
+
+    def _number(self, value: float | Tensor) -> Tensor:
+        if isinstance(value, Tensor):
+            return value.to(self.device, self.dtype)
+        return torch.full((), value, device=self.device, dtype=self.dtype)  # as_tensor would wait for the GPU
 
     @abstractmethod
     def _adjoint(self, y: Tensor) -> Tensor: ...
