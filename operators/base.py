@@ -15,6 +15,7 @@ from ..linalg.conjugate_gradients import conjugate_gradients
 from ..linalg.lanczos import largest_eigenvalue
 from ..linalg.least_squares import least_squares
 from ..linalg.linear_map import Map, linear_map
+from ..linalg.stationary import Stationary
 from .space import Shape, Space
 
 if TYPE_CHECKING:
@@ -122,6 +123,10 @@ class LinearOperator(Operator):
         if tolerance is not None and not self.closed_form:
             method = partial(self._iterate, tolerance=tolerance, max_iterations=LOOSE_STEPS, cut_short=True)
         return self._run(method, y, "measurement", self.measurement_shape, a, b)
+
+    def measured_covariance(self, covariance: Stationary, y: Tensor) -> Tensor:
+        """A R A^T y, for a stationary covariance R of images. [B, c, h, w] to the same."""
+        return self(covariance(self.adjoint(y)))
 
     def preconditioner(self, a: float | Tensor, b: float | Tensor) -> Map | None:
         """A map near (a I + b A A^T)^-1, symmetric positive definite, for A whose `solve` iterates: at a step's cost.
