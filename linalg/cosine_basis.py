@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .banded import both_sides
+from .rings import Rings
 
 
 def cosines(size: int) -> Tensor:
@@ -39,10 +40,11 @@ class CosineBasis:
 
     def __init__(self, height: int, width: int, dtype: torch.dtype, device: torch.device):
         self.vertical, self.horizontal = (cosines(n).to(dtype).to(device) for n in (height, width))
-        rows = torch.arange(height, device=device)[:, None] / height
-        columns = torch.arange(width, device=device) / width
-        self.radius = torch.hypot(rows, columns) * max(height, width)
+        rows, columns = (torch.arange(n, dtype=torch.float64) / n for n in (height, width))
+        radius = torch.hypot(rows[:, None], columns) * max(height, width)
+        self.radius = radius.to(dtype).to(device)
         """Frequency of every mode, [H, W]; 1 is half a period over the longer side."""
+        self.rings = Rings(radius, dtype, device)
 
     @classmethod
     def of(cls, x: Tensor) -> CosineBasis:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,41 +18,37 @@ def gmres(
 
     target: [B, ...]; apply: linear per image, symmetric or not. An image is done when its residual is at most
     `tolerance` times its target's norm, or after `max_iterations` products; then its x stays, whatever others in the
-    batch still need.
+    batch still need. The basis is orthogonal to the rounding over `tolerance`.
 
     Returns x and the relative residual per image, [B].
     """
-    b = target
-    tiny = torch.finfo(b.dtype).tiny
-    length = norm(b)
-    beta = length.view(-1, 1)
-    basis = [b / length.clamp_min(tiny)]
-    hessenberg = b.new_zeros(len(b), max_iterations + 1, max_iterations)
-    weights = b.new_zeros(len(b), max_iterations, 1)
-    relative = (beta[:, 0] > 0).to(b.dtype)
+    tiny = torch.finfo(target.dtype).tiny
+    beta = norm(target)
+    basis = [target / beta.clamp_min(tiny)]
+    # The small systems are solved on the CPU, which waits for a GPU once an iteration, and in float64.
+    hessenberg = np.zeros((len(target), max_iterations + 1, max_iterations))
+    weights = np.zeros((len(target), max_iterations))
+    relative = np.ones(len(target))
     for k in range(max_iterations):
         moving = ~(relative <= tolerance)  # True for NaN
         if not moving.any():
             break
         w = apply(basis[k])
-        for _ in range(2):  # a second pass keeps the basis orthogonal in float32
-            for j, v in enumerate(basis):
-                overlap = dot(v, w)
-                hessenberg[:, j, k] += overlap.flatten()
-                w = w - overlap * v
+        column = []
+        for v in basis:  # modified Gram-Schmidt
+            column.append(dot(v, w))
+            w = w - column[-1] * v
         length = norm(w)
-        hessenberg[:, k + 1, k] = length.flatten()
         basis.append(w / length.clamp_min(tiny))
-        small = hessenberg[:, : k + 2, : k + 1]
-        right = b.new_zeros(len(b), k + 2, 1)
-        right[:, 0] = beta
-        # One at a time: products of a batch of small matrices are summed otherwise than those of one.
-        y = torch.stack([torch.linalg.pinv(h) @ r for h, r in zip(small, right, strict=True)])
-        left = torch.stack([r - h @ v for h, r, v in zip(small, right, y, strict=True)])
-        reached = left.norm(dim=1)[:, 0] / beta[:, 0].clamp_min(tiny)
-        weights[:, : k + 1] = torch.where(moving[:, None, None], y, weights[:, : k + 1])
-        relative = torch.where(moving, reached, relative)
-    x = torch.zeros_like(b)
-    for j, v in enumerate(basis[:max_iterations]):
-        x = x + v * weights[:, j].view_as(length)
-    return x, relative
+        numbers = torch.cat([beta, *column, length], 1).flatten(1).cpu().double().numpy()
+        hessenberg[:, : k + 2, k] = numbers[:, 1:]
+        for image in moving.nonzero()[0]:
+            small, right = hessenberg[image, : k + 2, : k + 1], np.zeros(k + 2)
+            right[0] = numbers[image, 0]
+            y = np.linalg.lstsq(small, right, rcond=None)[0]
+            weights[image, : k + 1] = y
+            relative[image] = np.linalg.norm(right - small @ y) / max(right[0], tiny)
+    x = torch.zeros_like(target)
+    for v, weight in zip(basis, torch.from_numpy(weights).to(target).unbind(1), strict=False):
+        x = x + v * weight.view_as(beta)
+    return x, torch.from_numpy(relative).to(target)

@@ -15,6 +15,7 @@ from ..linalg.conjugate_gradients import conjugate_gradients
 from ..linalg.lanczos import largest_eigenvalue
 from ..linalg.least_squares import least_squares
 from ..linalg.linear_map import Map, linear_map
+from ..linalg.stationary import Stationary
 from .space import Shape, Space
 
 if TYPE_CHECKING:
@@ -117,11 +118,15 @@ class LinearOperator(Operator):
         most 200 steps.
         Raises RuntimeError where conjugate gradients are needed and do not converge.
         """
-        a, b = (torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b))
+        a, b = self._number(a), self._number(b)
         method: Callable[..., Tensor] = self._solve
         if tolerance is not None and not self.closed_form:
             method = partial(self._iterate, tolerance=tolerance, max_iterations=LOOSE_STEPS, cut_short=True)
         return self._run(method, y, "measurement", self.measurement_shape, a, b)
+
+    def measured_covariance(self, covariance: Stationary, y: Tensor) -> Tensor:
+        """A R A^T y, for a stationary covariance R of images. [B, c, h, w] to the same."""
+        return self(covariance(self.adjoint(y)))
 
     def preconditioner(self, a: float | Tensor, b: float | Tensor) -> Map | None:
         """A map near (a I + b A A^T)^-1, symmetric positive definite, for A whose `solve` iterates: at a step's cost.
@@ -130,7 +135,7 @@ class LinearOperator(Operator):
         """
         if self.closed_form:
             return None
-        nearly = self._preconditioner(*(torch.as_tensor(v, dtype=self.dtype, device=self.device) for v in (a, b)))
+        nearly = self._preconditioner(self._number(a), self._number(b))
         return nearly and (lambda v: self._run(nearly, v, "measurement", self.measurement_shape))
 
     @property
@@ -156,6 +161,11 @@ class LinearOperator(Operator):
         if self.rebuild is None or self.dtype == torch.float64 or self.device.type == "mps":
             return self
         return self.rebuild(torch.float64)
+
+    def _number(self, value: float | Tensor) -> Tensor:
+        if isinstance(value, Tensor):
+            return value.to(self.device, self.dtype)
+        return torch.full((), value, device=self.device, dtype=self.dtype)  # as_tensor would wait for the GPU
 
     @abstractmethod
     def _adjoint(self, y: Tensor) -> Tensor: ...

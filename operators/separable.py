@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..linalg.banded import Banded, both_sides
-from ..linalg.cosine_basis import cosine_eigenvalues
+from ..linalg.cosine_basis import cosine_eigenvalues, cosines
+from ..linalg.stationary import Stationary
 from ..linalg.svd import RCOND, reciprocal, svd
 from .base import LinearOperator
 from .space import Space
@@ -47,6 +48,18 @@ class Separable(LinearOperator):
     def _solve(self, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
         (u_v, _, _), (u_h, _, _), values = self._svd
         return both_sides(u_v, both_sides(u_v.T, y, u_h.T) * reciprocal(a + b * values**2, RCOND**2), u_h)
+
+    def measured_covariance(self, covariance: Stationary, y: Tensor) -> Tensor:
+        """Between y and the modes of R, with A and the cosine basis in one product: those are as small as y."""
+        vertical, horizontal = self._by_mode
+        modes = both_sides(vertical.T, y, horizontal.T)
+        return both_sides(vertical, covariance.power * modes, horizontal)
+
+    @cached_property
+    def _by_mode(self) -> tuple[Tensor, ...]:
+        """Both factors times the cosine basis, [h, H] and [w, W]."""
+        with torch.inference_mode(False):
+            return self._cast(*(m @ cosines(m.shape[1]).T for m in (self.vertical, self.horizontal)))
 
     @cached_property
     def norm(self) -> float:

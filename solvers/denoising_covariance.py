@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from ..linalg.cosine_basis import CosineBasis
-from ..linalg.dot import dot
 from ..linalg.stationary import Stationary
-
-KNOTS_PER_OCTAVE = 2
 
 
 def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationary:
@@ -25,17 +20,7 @@ def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationar
     octave wide, without the mean of each channel, which holds that of the prior too.
     """
     basis = CosineBasis.of(x)
-    modes = basis.transform(x)
-    shared = (modes * basis.transform(denoised)).sum(1)
-    total = modes.square().sum(1)
-    position = KNOTS_PER_OCTAVE * basis.radius.clamp_min(1).log2()
-    last = math.ceil(float(position.max()))
-    gains = []
-    for knot in range(last + 1):
-        weight = (1 - (position - knot).abs()).clamp_min(0) * (basis.radius > 0)
-        parts = dot(shared, weight).flatten(), dot(total, weight).flatten()
-        gains.append(parts[0] / parts[1].clamp_min(torch.finfo(x.dtype).tiny))
-    gain = torch.stack(gains, 1).clamp(0, 1)
-    lower = position.floor().long().clamp_max(last - 1)
-    power = torch.lerp(gain[:, lower], gain[:, lower + 1], position - lower)
-    return Stationary(basis, sigma**2 * power[:, None])
+    noisy, clean = basis.transform(torch.cat([x, denoised], 1)).chunk(2, 1)
+    shared, total = basis.rings.sums((torch.stack([clean, noisy], 1) * noisy[:, None]).sum(2)).unbind(1)
+    gain = (shared / total.clamp_min(torch.finfo(x.dtype).tiny)).clamp(0, 1)
+    return Stationary(basis, sigma**2 * basis.rings.between(gain)[:, None])

@@ -60,7 +60,7 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
 
     def normal(u: Tensor) -> Tensor:
         w = precondition(u)
-        return noise_variance * w + operator(covariance(operator.adjoint(w)))
+        return noise_variance * w + operator.measured_covariance(covariance, w)
 
     u, _ = gmres(normal, problem.residual(center), STATIONARY_TOLERANCE, iterations)
     return center + covariance(operator.adjoint(precondition(u)))

@@ -7,6 +7,9 @@ Every line is a process of its own, in which the restoration and as many bare ca
 ratio is that of their medians. Memory is the peak of the restoration over the peak of one bare call: allocated on the
 GPU, resident in the process on the CPU (Linux and macOS). The guidance terms that differentiate through the model do
 more than call it; their ratio shows what their gradients cost. The tasks are those of study_estimators.py.
+
+Launches and waits are those of one restoration outside the denoiser: what a GPU is asked to do, and what it is waited
+for, counted alike on every device (dispatches.py). Backward passes count whole, the denoiser's with them.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import time
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -30,6 +34,7 @@ from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sam
 from maprps.solvers.problem import Problem, per_image, silent
 from maprps.solvers.schedules import sampling_sigmas
 
+from .dispatches import Dispatches
 from .study_estimators import task
 
 STEPS = 16
@@ -45,19 +50,31 @@ GUIDANCE: dict[str, Guidance] = {
 
 
 class Counted:
-    """A denoiser that counts its calls."""
+    """A denoiser that counts its calls, and leaves what it does out of `dispatches`."""
 
     def __init__(self, denoise):
-        self.denoise, self.calls = denoise, 0
+        self.denoise, self.calls, self.dispatches = denoise, 0, Dispatches()
         self.sigma_min, self.sigma_max = denoise.sigma_min, denoise.sigma_max
 
     def __call__(self, x, sigma):
         self.calls += 1
-        return self.denoise(x, sigma)
+        with self.dispatches.paused():
+            return self.denoise(x, sigma)
 
 
-def measure(name: str, method: str, arguments: argparse.Namespace) -> tuple[int, float, float, float]:
-    """Calls, seconds of the restoration, seconds of as many bare calls, and MiB of its peak over that of one call."""
+class Cost(NamedTuple):
+    """Calls of the denoiser, seconds of the restoration, seconds of as many bare calls, MiB of its peak over that of
+    one call, launches and waits."""
+
+    calls: int
+    ours: float
+    bare: float
+    memory: float
+    launches: int
+    waits: int
+
+
+def measure(name: str, method: str, arguments: argparse.Namespace) -> Cost:
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     network = load_pixel_network(arguments.model) if arguments.model else load_embedded()
@@ -94,11 +111,13 @@ def measure(name: str, method: str, arguments: argparse.Namespace) -> tuple[int,
         restore()
         memory = peak(device) - before
         calls = denoise.calls
+        with denoise.dispatches as counted:  # the second time, when what is kept for later has been made
+            restore()
         ours, theirs = [], []
         for _ in range(arguments.rounds):
             ours.append(timed(restore))
             theirs.append(timed(lambda: [network(start, bare) for _ in range(calls)]))
-    return calls, statistics.median(ours), statistics.median(theirs), memory
+    return Cost(calls, statistics.median(ours), statistics.median(theirs), memory, counted.launches, counted.waits)
 
 
 def peak(device: torch.device) -> float:
@@ -122,13 +141,14 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=["sr", "deblur", "inpainting", "denoising"])
     parser.add_argument("--methods", nargs="+", default=["fast", *GUIDANCE])
     arguments = parser.parse_args()
-    print(f"{'task':10s} {'method':20s} calls   time   bare  ratio  memory over one call, MiB")
+    print(f"{'task':10s} {'method':20s} calls   time   bare  ratio  memory over one call, MiB  launches  waits")
     for name in arguments.tasks:
         for method in arguments.methods:
             with get_context("spawn").Pool(1) as pool:
-                calls, ours, bare, memory = pool.apply(measure, (name, method, arguments))
+                cost = pool.apply(measure, (name, method, arguments))
             print(
-                f"{name:10s} {method:20s} {calls:5d} {ours:6.2f} {bare:6.2f} {ours / bare:6.2f} {memory:7.0f}",
+                f"{name:10s} {method:20s} {cost.calls:5d} {cost.ours:6.2f} {cost.bare:6.2f} "
+                f"{cost.ours / cost.bare:6.2f} {cost.memory:25.0f} {cost.launches:9d} {cost.waits:6d}",
                 flush=True,
             )
 

@@ -76,7 +76,8 @@ class JPEGNode(io.ComfyNode):
                     ROUNDINGS,
                     JPEG.rounding,
                     "straight-through: the codec exactly, with a made-up gradient. cubic: a smooth "
-                    "approximation with its own gradient.",
+                    "approximation with its own gradient. Rounding jumps, so another batch size, device or number of "
+                    "threads gives a slightly different image.",
                 ),
             ],
             outputs=[DegradationType.Output()],

@@ -26,6 +26,8 @@ def ancestral(
     """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0."""
     total = len(sigmas) - 1
     for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        if next_sigma > 0:
+            noise.draw_ahead(x)
         denoised, noise_scale = guided(x, sigma, next_sigma)
         callback(i + 1, total, denoised)
         if next_sigma == 0:

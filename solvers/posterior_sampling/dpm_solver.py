@@ -24,6 +24,8 @@ def dpm_solver(
     previous_log_step = 0.0
     total = len(sigmas) - 1
     for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        if next_sigma > 0:
+            noise.draw_ahead(x)
         denoised, noise_scale = guided(x, sigma, next_sigma)
         callback(i + 1, total, denoised)
         if next_sigma == 0:

@@ -113,3 +113,16 @@ def test_the_cosine_gain_is_the_operator(degradation, size):
 def test_other_operators_have_no_cosine_gain(degradation):
     operator = degradation.build(3, 24, 24)
     assert operator.cosine_gain is None
+
+
+@pytest.mark.parametrize(
+    "degradation", [SuperResolution(4), GaussianBlur(9, 1.5, "zero"), Inpainting.from_mask(torch.eye(12, 20))]
+)
+def test_the_covariance_of_a_measurement(degradation):
+    """A R A^T, whatever way an operator takes."""
+    operator = degradation.build(3, 12, 20)
+    y = random(2, *operator.measurement_shape)
+    basis = CosineBasis.of(random(1, 3, 12, 20))
+    covariance = Stationary(basis, torch.rand(2, 1, 12, 20))
+    plain = operator(covariance(operator.adjoint(y)))
+    assert torch.allclose(operator.measured_covariance(covariance, y), plain, atol=1e-5)

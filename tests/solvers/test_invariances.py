@@ -70,6 +70,15 @@ def test_noise_streams():
     assert not torch.equal(noise[0], Noise(2**64 - 2, [0], 2).like(x)[0])
 
 
+def test_noise_drawn_ahead_is_the_same():
+    x = torch.zeros(2, 1, 4, 4)
+    ahead, plain = Noise(0, [0, 1], 2), Noise(0, [0, 1], 2)
+    for early in (False, True, True, False):
+        if early:
+            ahead.draw_ahead(x)
+        assert torch.equal(ahead.like(x), plain.like(x))
+
+
 def test_no_renoising_returns_the_estimate_itself(lab):
     estimate = lab.map.float()
     result = renoised_posterior_sampling(
