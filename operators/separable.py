@@ -53,7 +53,7 @@ class Separable(LinearOperator):
         """Between y and the modes of R, with A and the cosine basis in one product: those are as small as y."""
         vertical, horizontal = self._by_mode
         modes = both_sides(vertical.T, y, horizontal.T)
-        return both_sides(vertical, covariance.power * modes, horizontal)
+        return both_sides(vertical, covariance.weigh(modes, covariance.power), horizontal)
 
     @cached_property
     def _by_mode(self) -> tuple[Tensor, ...]:

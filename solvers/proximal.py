@@ -22,19 +22,25 @@ APPROXIMATE_ITERATIONS = 12
 """With an approximate preconditioner: as exact as 6 with the exact one, in an eighth of the time."""
 
 
-def proximal(problem: Problem, center: Tensor, variance: float | Tensor, start: Tensor | None = None) -> Tensor:
+def proximal(
+    problem: Problem,
+    center: Tensor,
+    variance: float | Tensor,
+    start: Tensor | None = None,
+    evaluations: int | None = None,
+) -> Tensor:
     """argmin_x |y - A(D(x))|^2 / (2 s^2) + |x - center|^2 / (2 variance).
 
     center: [B, C, H, W]; variance: a number or one per image, [B, 1, 1, 1]. Needs no denoiser. Linear problems are
     solved in closed form, x = center + variance A^T (s^2 I + variance A A^T)^-1 (y - A center); others by L-BFGS
-    from `start`, or the center, which needs gradients of A(D(.)) alone.
+    from `start`, or the center, in at most so many evaluations of A(D(.)), each with its gradient.
     """
     if problem.linear:
         weights = problem.solve(problem.residual(center), variance)
         return center + variance * problem.linear_operator.adjoint(weights)
     root = torch.as_tensor(variance).sqrt().to(center)
     first = torch.zeros_like(center) if start is None else (start - center) / root
-    return _whitened_descent(problem, center, lambda u: root * u, variance, first)
+    return _whitened_descent(problem, center, lambda u: root * u, variance, first, evaluations)
 
 
 def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary) -> Tensor:
@@ -48,9 +54,9 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
         return _whitened_descent(problem, center, covariance.root, covariance.variance, torch.zeros_like(center))
     operator, noise_variance = problem.linear_operator, problem.noise_std**2
     if operator.cosine_gain is not None:
-        gain, basis = operator.cosine_gain, covariance.basis
+        gain = operator.cosine_gain
         shrink = covariance.power * gain / (noise_variance + gain**2 * covariance.power)
-        return center + basis.inverse(shrink * basis.transform(problem.residual(center)))
+        return center + covariance.filter(problem.residual(center), shrink)
 
     nearly = operator.preconditioner(noise_variance, covariance.variance)
     iterations = APPROXIMATE_ITERATIONS if nearly else STATIONARY_ITERATIONS
@@ -67,7 +73,12 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
 
 
 def _whitened_descent(
-    problem: Problem, center: Tensor, root: Callable[[Tensor], Tensor], variance: float | Tensor, start: Tensor
+    problem: Problem,
+    center: Tensor,
+    root: Callable[[Tensor], Tensor],
+    variance: float | Tensor,
+    start: Tensor,
+    evaluations: int | None = None,
 ) -> Tensor:
     """The minimizer center + L u, by L-BFGS on |y - A(D(center + L u))|^2 / (2 s^2) + |u|^2 / 2, from u = start.
 
@@ -83,7 +94,7 @@ def _whitened_descent(
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), gradient
 
-    evaluations = DESCENT_EVALUATIONS if problem.in_pixels else DECODER_EVALUATIONS
+    evaluations = evaluations or (DESCENT_EVALUATIONS if problem.in_pixels else DECODER_EVALUATIONS)
     first_step = 1 / (1 + torch.as_tensor(variance) / noise_variance)
     u = lbfgs(evaluate, start, first_step.to(center), evaluations, DESCENT_TOLERANCE)
     return center + root(u)

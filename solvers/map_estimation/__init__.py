@@ -2,8 +2,9 @@
 
 from .accelerated import Accelerated
 from .annealed import Annealed
+from .encoded import Encoded
 from .estimate import Estimate, Method
 from .paper import Paper
 from .presets import FFHQ_LDM, PIXEL, PRINCIPLED, SD15
 
-__all__ = ["FFHQ_LDM", "PIXEL", "PRINCIPLED", "SD15", "Accelerated", "Annealed", "Estimate", "Method", "Paper"]
+__all__ = ["FFHQ_LDM", "PIXEL", "PRINCIPLED", "SD15", "Accelerated", "Annealed", "Encoded", "Estimate", "Method", "Paper"]

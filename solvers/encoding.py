@@ -1,0 +1,93 @@
+"""The proximal step through a decoder D without a gradient of it: taken in pixels, then encoded.
+
+    z = center + E(x+) - E(D(center)),      x+ = argmin_x |y - A(x)|^2 / (2 s^2) + |x - D(center)|^2_V / (2 variance)
+
+What encoding and decoding alone change cancels. With J the Jacobian of D and E one of its left inverses, this is the
+Gauss-Newton step, variance J^T A^T (s^2 I + variance A J J^T A^T)^-1 (y - A(D(center))), where V is J J^T. That has no
+more rank than there are latents, which is less than there are pixels; what lies outside its range, encoding takes away.
+So V is the stationary covariance of what lies inside: the power of J J^T over the share of a picture that D can show.
+Both are read off, by frequency, for brightness and for two differences of colors, from one random probe of each of D
+and E o D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..linalg.cosine_basis import CosineBasis
+from ..linalg.stationary import Stationary
+from .noise import Noise
+from .problem import Problem, identity
+from .proximal import proximal, stationary_proximal
+
+PROBE = 0.2
+"""Std of the probe of latents, and twice that of pixels: small against both, and more than a decoder in half precision
+rounds."""
+LEAST_SHARE = 0.1
+"""Of a frequency that D can show: below that the measurement of it is noise."""
+MISFIT = 1.0
+"""Root mean square residual, in units of the noise, from which on encoding has lost what was measured: at the posterior
+mean m, Cov[y - A m] = s^2 I - A Sigma A^T."""
+EVALUATIONS = 3
+
+OPPONENT = ((1, 1, 1), (1, 0, -1), (1, -2, 1))
+"""Brightness and two differences of colors (Ohta et al. 1980, "Color information for region segmentation"), with which
+photographs' channels are close to uncorrelated, before normalization."""
+
+
+class Encoding:
+    """The proximal step of a problem with a decoder and an encoder; D and E are probed at the latents given, [B, C, h,
+    w]. Costs three decodings and two encodings, and each step a decoding and two encodings."""
+
+    def __init__(self, problem: Problem, latents: Tensor):
+        self.problem = problem
+        self.pixels = replace(problem, decoder=identity, encoder=None)
+        self._unit = self._probed(latents)
+
+    def covariance(self, variance: float | Tensor) -> Stationary:
+        """What latents of that variance, a number or [B, 1, 1, 1], come to in pixels."""
+        return replace(self._unit, power=variance * self._unit.power)
+
+    def proximal(self, center: Tensor, variance: float | Tensor, refined: bool = False) -> Tensor:
+        """About argmin_z |y - A(D(z))|^2 / (2 s^2) + |z - center|^2 / (2 variance), from center, [B, C, h, w].
+
+        refined: z is decoded, and encoded again to make up for what encoding had changed; images whose residual is
+        above MISFIT even so, because the VAE cannot show the picture or its encoder does not find what shows it best,
+        go on for EVALUATIONS of L-BFGS, which takes gradients of the decoder.
+        """
+        decoder, encoder = self.problem.decoder, self.problem.encoder
+        assert encoder is not None
+        decoded = decoder(center)
+        target = encoder(stationary_proximal(self.pixels, decoded, self.covariance(variance)))
+        z = center + target - encoder(decoded)
+        if not refined:
+            return z
+        decoded = decoder(z)
+        z = z + target - encoder(decoded)
+        misfit = self.pixels.relative_residual(decoded) > MISFIT
+        if not misfit.any():
+            return z
+        descended = proximal(self.problem, center, variance, start=z, evaluations=EVALUATIONS)
+        return torch.where(misfit.view(-1, 1, 1, 1), descended, z)
+
+    def _probed(self, z: Tensor) -> Stationary:
+        decoder, encoder = self.problem.decoder, self.problem.encoder
+        assert encoder is not None
+        noise = Noise(0, [0] * len(z), 0)  # one probe for all images, so that none depends on its batch
+        x = decoder(z)
+        shown = decoder(z + PROBE * noise.like(z)) - x
+        pattern = PROBE / 2 * noise.like(x)
+        kept = decoder(z + encoder(x + pattern) - encoder(x)) - x
+
+        mixing = torch.tensor(OPPONENT, dtype=x.dtype, device=x.device)
+        mixing = mixing / mixing.norm(dim=1, keepdim=True)
+        basis = CosineBasis.of(x)
+        probed = Stationary(basis, torch.ones_like(x), mixing)
+        shown, kept, pattern = (probed.modes(image) for image in (shown, kept, pattern))
+        rings = basis.rings
+        power = rings.sums(shown.square()) / rings.sums(torch.ones_like(shown)) / PROBE**2
+        share = (rings.sums(kept * pattern) / rings.sums(pattern.square())).clamp(LEAST_SHARE, 1)
+        return replace(probed, power=rings.between((power / share).flatten(0, 1)).view_as(x))

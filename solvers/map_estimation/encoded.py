@@ -1,0 +1,46 @@
+"""MAP estimation through a decoder: `annealed` with the data step by encoding, of which `encoding` has the derivation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...linalg.dot import norm
+from ..encoding import Encoding
+from ..noise import Noise
+from ..problem import Callback, Denoiser, Problem, per_image
+from ..schedules import log_sigmas
+from .annealed import Annealed
+from .estimate import Estimate
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """At most `steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units.
+
+    The last `refined` data steps are corrected for what encoding changes, and take gradients of the decoder for images
+    that they leave too far from y. The steps before need neither: what they miss, the next levels mend.
+
+    In pixels, and for a problem without an encoder, it is `Annealed` with so many steps.
+    """
+
+    steps: int = 8
+    sigma_start: float = 1.0
+    sigma_end: float = 0.05
+    refined: int = 4
+
+    def __call__(
+        self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
+    ) -> Estimate:
+        if problem.encoder is None:
+            return Annealed(self.steps)(problem, denoise, start, noise, callback)
+        encoding = Encoding(problem, start)
+        x, change = start, torch.zeros_like(norm(start))
+        for i, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
+            denoised = denoise(x, per_image(sigma, x))
+            mapped = encoding.proximal(denoised, sigma**2, refined=i > self.steps - self.refined)
+            change, x = norm(mapped - x) / norm(mapped), mapped
+            callback(i, self.steps, x)
+        return Estimate(x, self.steps, problem.relative_residual(x), change.flatten())
