@@ -146,6 +146,11 @@ class LinearOperator(Operator):
         return largest_eigenvalue(lambda x: self.adjoint(self(x)), start) ** 0.5
 
     @property
+    def isotropy(self) -> float | None:
+        """c of an A^T A = c I, which measures every direction of an image equally well; None for any other."""
+        return None
+
+    @property
     def cosine_gain(self) -> Tensor | None:
         """Eigenvalues [H, W] of an A that is diagonal in the cosine basis (`cosines`); None for any other."""
         return None

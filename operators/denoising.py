@@ -25,7 +25,7 @@ class Denoising(Degradation):
 
 
 class Identity(LinearOperator):
-    norm = 1.0
+    norm = isotropy = 1.0
 
     @cached_property
     def cosine_gain(self) -> Tensor:

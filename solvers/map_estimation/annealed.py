@@ -32,6 +32,8 @@ class Annealed:
     An image stops before a step that would take its residual above `discrepancy`, in units of the noise: at the
     posterior mean m, Cov[y - A m] = s^2 I - A Sigma A^T, so a residual above 1 means that the prior has smoothed away
     what the measurement shows. A learned denoiser, which is only right on noisy images, gets there after a few calls.
+
+    Where y is the image itself behind white noise, one call of the denoiser is the posterior mean, and all that it takes.
     """
 
     steps: int = 8
@@ -43,6 +45,8 @@ class Annealed:
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
     ) -> Estimate:
+        if problem.noisy_image is not None:
+            return _denoised(problem, *problem.noisy_image, denoise, callback)
         x = previous = start
         active = torch.ones_like(norm(start), dtype=torch.bool)
         change = torch.zeros_like(norm(start))
@@ -64,6 +68,13 @@ class Annealed:
             previous, x = x, torch.where(active, mapped, x)
             callback(calls, self.steps, x)
         return Estimate(x, calls, problem.relative_residual(x), change.flatten())
+
+
+def _denoised(problem: Problem, image: Tensor, noise_std: float, denoise: Denoiser, callback: Callback) -> Estimate:
+    """E[x0 | image] of image = x0 + noise_std n, in one call."""
+    x = denoise(image, per_image(max(noise_std, denoise.sigma_min), image))
+    callback(1, 1, x)
+    return Estimate(x, 1, problem.relative_residual(x), (norm(x - image) / norm(x)).flatten())
 
 
 def fixed_point_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:

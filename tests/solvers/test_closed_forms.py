@@ -158,6 +158,29 @@ def test_moment_matching_in_32_steps():
     assert ratios == pytest.approx([1.0] * len(ratios), abs=0.06)
 
 
+NOTHING_MISSING = Inpainting.from_mask(torch.zeros(8, 8))
+
+
+@pytest.mark.parametrize("degradation", [Denoising(), NOTHING_MISSING], ids=["denoising", "mask of nothing"])
+@pytest.mark.parametrize("sigma", [0.01, 0.1, 1.0, 80.0])
+def test_denoising_is_guided_by_the_posterior_mean(degradation, sigma):
+    """E[x0 | x_sigma, y], at every level that re-noising may start from; the sampler's own law is another test's."""
+    lab = GaussianLab(PowerLawPrior(size=8), degradation, 0.2, count=2)
+    x = lab.truth + sigma * torch.randn(lab.truth.shape, generator=torch.Generator().manual_seed(4))
+    denoised, jacobian, a, residual = dense(lab, x, sigma)
+    covariance = sigma**2 * jacobian
+    expected = denoised + residual @ torch.linalg.solve(covariance + 0.2**2 * torch.eye(len(a)), covariance)
+    assert (guided(lab, x, sigma, Proximal()) - expected).norm() <= 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize("degradation", [Denoising(), NOTHING_MISSING], ids=["denoising", "mask of nothing"])
+def test_fast_is_the_posterior_mean_of_denoising_in_one_call(degradation):
+    lab = GaussianLab(PowerLawPrior(size=8), degradation, 0.2, count=2)
+    estimate = run(Annealed(), lab)
+    assert estimate.calls == lab.prior.calls == 1
+    assert (estimate.image - lab.map).norm() <= 1e-6 * lab.map.norm()
+
+
 @pytest.fixture(scope="module")
 def small():
     """A lab of 8 x 8 pixels in float64, with a noisy state x at sigma."""
