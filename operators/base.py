@@ -88,6 +88,8 @@ class LinearOperator(Operator):
     """
 
     linear = True
+    orthonormal_rows = False
+    """Whether A A^T = I on what is measured, so that A^T y is those entries of the image behind white noise."""
     tolerance = 5e-6  # of the iterations: residual relative to the right-hand side, per image
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ class Denoising(Degradation):
 
 class Identity(LinearOperator):
     norm = isotropy = 1.0
+    orthonormal_rows = True
 
     @cached_property
     def cosine_gain(self) -> Tensor:

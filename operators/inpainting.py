@@ -65,6 +65,7 @@ class Selection(LinearOperator):
     """
 
     norm = 1.0
+    orthonormal_rows = True
 
     def __init__(self, space: Space, known: Tensor):
         super().__init__(space, space.shape)

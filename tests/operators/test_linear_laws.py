@@ -116,11 +116,14 @@ def test_adjoint_is_the_transposed_matrix(example, data):
 @every
 @quick
 @given(st.data())
-def test_isotropy(example, data):
+def test_isotropy_and_orthonormal_rows(example, data):
     operator = operators(data, example)
     x = randn(2, operator.image_shape)
     if operator.isotropy is not None:
         torch.testing.assert_close(operator.adjoint(operator(x)), operator.isotropy * x)
+    if operator.orthonormal_rows:
+        y = operator.keep(randn(2, operator.measurement_shape, 1))
+        torch.testing.assert_close(operator(operator.adjoint(y)), y)
 
 
 @closed_forms
