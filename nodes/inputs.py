@@ -76,7 +76,7 @@ def sampling_steps_input() -> io.Input:
         "steps",
         STEPS,
         (0, 1000),
-        "Model calls for each sample. 0 chooses: 8 to 20, more the further renoise goes back.",
+        "Model calls for each sample. 0 chooses: 12 to 20, more the further renoise goes back.",
     )
 
 

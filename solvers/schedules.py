@@ -16,7 +16,7 @@ WIDEST = 8.0
 long, where nothing of them was measured."""
 STEP = 0.32
 """Longest step in log tau of a schedule that chooses its own number of steps."""
-FEWEST_STEPS = 8
+FEWEST_STEPS = 12
 
 
 def alpha_bar(sigma: float) -> float:
