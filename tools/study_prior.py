@@ -6,7 +6,7 @@ A truth that the prior drew and a right posterior sample have the same law given
 prior: a sample has twice the squared error of the mean of infinitely many, which is 3.01 dB; the samples' variance
 around that mean is its squared error; and a sample's residual is the truth's own, 1 in units of the noise. Prints
 these for the default settings at renoise 1, with the mean's error taken from K samples without the bias of a finite K.
-Most of the error is in the few truths that have texture, so 24 truths tell the ratio to some 15 %.
+Most of the error is in the few truths that have texture, so few truths tell the ratio roughly.
 The truths are drawn in 128 steps and kept in FILE. Noise std 0.025 (denoising: 0.1) on the 0..1 scale.
 """
 
