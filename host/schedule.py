@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import Literal
 
 from ..models.schedules import ddpm_sigmas
-from ..solvers.schedules import sampling_sigmas
+from ..solvers.schedules import LAST_SIGMA, posterior_sigmas
 from .denoiser import sigma_range, to_noise_std
+from .restoration import Restoration
 
 Scale = Literal["time", "noise"]
 
-LAST_SIGMA = 0.03
-"""Where few-step sampling ends before it goes to 0, in model units: finer noise than 4/255 of a pixel is not worth
-steps."""
 NOISE_SPAN = LAST_SIGMA, 30.0
 """sigma* at 0 and 1 of the scale "noise", in model units: images and latents have a std near 1, so that at 30 nothing
 of the estimate is left. A model whose largest sigma is less goes as far as that."""
@@ -38,14 +36,11 @@ def renoise_sigma(model, renoise: float, scale: Scale = "time") -> float:
     return min(sigma, sigma_range(sampling)[1])
 
 
-def few_step_sigmas(model, renoise: float, steps: int, scale: Scale = "time") -> list[float]:
-    """`steps` levels from sigma* down, and 0."""
-    start = renoise_sigma(model, renoise, scale)
+def few_step_sigmas(restoration: Restoration, renoise: float, steps: int, scale: Scale = "time") -> list[float]:
+    """`steps` levels from sigma* down, as the measurement asks for them, and 0."""
+    model = restoration.model
     smallest = sigma_range(model.get_model_object("model_sampling"))[0]
-    end = max(LAST_SIGMA, smallest)
-    if start <= end:
-        return [start, 0.0] if start else [0.0]
-    return sampling_sigmas(start, end, steps)
+    return posterior_sigmas(restoration.problem(), renoise_sigma(model, renoise, scale), smallest, steps)
 
 
 def every_step_sigmas(model, renoise: float, scale: Scale = "time") -> list[float]:

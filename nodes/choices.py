@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Generic, Literal, TypeVar
 
+from ..host.restoration import Restoration
 from ..host.schedule import Scale, every_step_sigmas, few_step_sigmas
 from ..solvers.guidance import DCDP, DDNM, DMPS, DPS, LDIR, MMPS, PSLD, Guidance, LatentDPS, PiGDM, Proximal
 from ..solvers.map_estimation import FFHQ_LDM, PIXEL, PRINCIPLED, SD15, Accelerated, Annealed, Method, Paper
-from ..solvers.posterior_sampling import Sampler, ancestral, dpm_solver
+from ..solvers.posterior_sampling import Sampler, ancestral, dpm_solver, stochastic_adams
 
 T = TypeVar("T")
 Kind = Literal["pixel", "latent"]
@@ -167,7 +168,8 @@ METHODS: Choices[Method] = Choices(
         Choice(
             "accurate",
             Accelerated(),
-            f"the same, then accelerated to convergence, for models close to linear; {Accelerated.steps} calls",
+            "a denoising, then a step to the data, accelerated to convergence: exact for models close to linear, worse "
+            f"than fast on photos; {Accelerated.steps} calls",
             latent=False,
         ),
         Choice(
@@ -188,20 +190,26 @@ METHODS: Choices[Method] = Choices(
     ],
 )
 
-Schedule = Callable[[object, float, int, Scale], tuple[Sampler, list[float]]]
-"""schedule(model, renoise, steps, scale): a sampler, and the noise levels it goes along."""
+Schedule = Callable[[Restoration, float, int, Scale], tuple[Sampler, list[float]]]
+"""schedule(restoration, renoise, steps, scale): a sampler, and the noise levels it goes along."""
 
 SAMPLERS: Choices[Schedule] = Choices(
     "sampler",
     [
         Choice(
             "few steps",
-            lambda model, renoise, steps, scale: (dpm_solver, few_step_sigmas(model, renoise, steps, scale)),
-            "a second-order solver with the number of steps below",
+            lambda restoration, renoise, steps, scale: (
+                stochastic_adams,
+                few_step_sigmas(restoration, renoise, steps, scale),
+            ),
+            "a third-order solver with the number of steps below",
         ),
         Choice(
             "every step (paper)",
-            lambda model, renoise, steps, scale: (ancestral, every_step_sigmas(model, renoise, scale)),
+            lambda restoration, renoise, steps, scale: (
+                ancestral,
+                every_step_sigmas(restoration.model, renoise, scale),
+            ),
             "the ancestral steps of the model's whole schedule below the re-noise level, up to 1000 calls; steps has "
             "no effect then",
         ),
@@ -224,7 +232,8 @@ SCALES: Choices[Scale] = Choices(
 SOLVERS: Choices[Sampler] = Choices(
     "solver",
     [
-        Choice("second order", dpm_solver, "right from about 16 sigmas on"),
+        Choice("third order", stochastic_adams, "right from about 16 sigmas on"),
+        Choice("second order", dpm_solver, "for 30 and more"),
         Choice("ancestral (paper)", ancestral, "the paper's, for hundreds"),
     ],
 )

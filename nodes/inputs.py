@@ -14,7 +14,7 @@ MAX_SEED = 2**64 - 1
 
 # Defaults that several nodes have.
 NOISE_STD = 0.05
-STEPS = 16
+STEPS = 0
 CFG = 1.0
 
 
@@ -72,7 +72,12 @@ def renoise_input(default: float, useful: str) -> io.Input:
 
 
 def sampling_steps_input() -> io.Input:
-    return int_input("steps", STEPS, (1, 1000), "Model calls for each sample. 16 is enough; 8 for a look.")
+    return int_input(
+        "steps",
+        STEPS,
+        (0, 1000),
+        "Model calls for each sample. 0 chooses: 12 to 20, more the further renoise goes back.",
+    )
 
 
 def samples_input() -> io.Input:

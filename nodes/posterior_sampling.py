@@ -103,7 +103,7 @@ class RenoisedPosteriorSampling(io.ComfyNode):
         scale=SCALES.default,
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
-        solver, sigmas = SAMPLERS[sampler](model, renoise, steps, SCALES[scale])
+        solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
         return io.NodeOutput(sample_posterior(restoration, estimate, sigmas, term, solver, samples).image)
 
@@ -165,7 +165,7 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
     ) -> io.NodeOutput:
         positive = positive_or_empty(positive, clip)
         restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
-        solver, sigmas = SAMPLERS[sampler](model, renoise, steps, SCALES[scale])
+        solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("latent")[guidance](guidance_scale)
         restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples)
         image = match_colors(restored.image, restoration.problem(samples)) if keep_colors else restored.image

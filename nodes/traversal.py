@@ -90,7 +90,7 @@ class Traversal(io.ComfyNode):
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
         numbers = parse_levels(levels)
-        walk = [SAMPLERS[sampler](model, level, steps, SCALES[scale]) for level in numbers]
+        walk = [SAMPLERS[sampler](restoration, level, steps, SCALES[scale]) for level in numbers]
         whole, done = sum(len(sigmas) - 1 for _, sigmas in walk), 0
         images = []
         for solver, sigmas in walk:

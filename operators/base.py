@@ -89,6 +89,8 @@ class LinearOperator(Operator):
     """
 
     linear = True
+    orthonormal_rows = False
+    """Whether A A^T = I on what is measured, so that A^T y is those entries of the image behind white noise."""
     tolerance = 5e-6  # of the iterations: residual relative to the right-hand side, per image
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -149,6 +151,11 @@ class LinearOperator(Operator):
         noise = torch.randn(1, *self.image_shape, generator=torch.Generator().manual_seed(0))
         start = 1 + noise.to(self.device, self.dtype)  # what most degradations keep best is a flat image
         return largest_eigenvalue(lambda x: self.adjoint(self(x)), start) ** 0.5
+
+    @property
+    def isotropy(self) -> float | None:
+        """c of an A^T A = c I, which measures every direction of an image equally well; None for any other."""
+        return None
 
     @property
     def cosine_gain(self) -> Tensor | None:

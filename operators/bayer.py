@@ -42,6 +42,8 @@ class BayerMosaic(Degradation):
 class Mosaic(Grey):
     """y = w^T x, where w picks the color that was measured at the pixel: A A^T = I."""
 
+    orthonormal_rows = True
+
     def _initial_guess(self, y: Tensor) -> Tensor:
         """Bilinear demosaicing: each color that was not measured is the mean of where it was among 3 x 3 pixels.
 

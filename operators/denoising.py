@@ -25,7 +25,8 @@ class Denoising(Degradation):
 
 
 class Identity(LinearOperator):
-    norm = 1.0
+    norm = isotropy = 1.0
+    orthonormal_rows = True
 
     @cached_property
     def cosine_gain(self) -> Tensor:

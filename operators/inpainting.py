@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,6 +65,7 @@ class Selection(LinearOperator):
     """
 
     norm = 1.0
+    orthonormal_rows = True
 
     def __init__(self, space: Space, known: Tensor):
         super().__init__(space, space.shape)
@@ -74,6 +76,11 @@ class Selection(LinearOperator):
     @property
     def measured(self) -> int:
         return self._measured
+
+    @property
+    def isotropy(self) -> float | None:
+        """1 where nothing is missing."""
+        return 1.0 if self._measured == math.prod(self.image_shape) else None
 
     def _keep(self, y: Tensor) -> Tensor:
         return y * self._weight

@@ -5,6 +5,7 @@ Everything here is in model units, [-1, 1] for pixels; `operators.model_units` b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,6 +75,15 @@ class Problem:
     def linear(self) -> bool:
         """Whether x -> A(D(x)) is linear, so that closed forms hold."""
         return self.operator.linear and self.in_pixels
+
+    @property
+    def noisy_image(self) -> tuple[Tensor, float] | None:
+        """(A^T y / c, s / sqrt(c)) where A^T A = c I and D is the identity: y is then the image itself behind white
+        noise of that std, as a denoiser knows it. None elsewhere."""
+        gram = self.operator.isotropy if self.linear and isinstance(self.operator, LinearOperator) else None
+        if gram is None:
+            return None
+        return self.linear_operator.adjoint(self.measurement) / gram, self.noise_std / math.sqrt(gram)
 
     @property
     def linear_operator(self) -> LinearOperator:

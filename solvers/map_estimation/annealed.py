@@ -8,6 +8,7 @@ restoration with deep denoiser prior") anneals sigma in the same way.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,6 +33,11 @@ class Annealed:
     An image stops before a step that would take its residual above `discrepancy`, in units of the noise: at the
     posterior mean m, Cov[y - A m] = s^2 I - A Sigma A^T, so a residual above 1 means that the prior has smoothed away
     what the measurement shows. A learned denoiser, which is only right on noisy images, gets there after a few calls.
+
+    Where A has orthonormal rows, such as a mask's, y itself is a part of the image behind white noise, as a denoiser
+    knows it: it takes the place of that part before each denoising, the last of which is at the noise of A^T y. Nothing
+    of it is smoothed away then, so that none stops early. Where y is the whole image, that is one call, the posterior
+    mean.
     """
 
     steps: int = 8
@@ -43,19 +49,24 @@ class Annealed:
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
     ) -> Estimate:
+        if problem.noisy_image is not None:
+            return _denoised(problem, *problem.noisy_image, denoise, callback)
         x = previous = start
         active = torch.ones_like(norm(start), dtype=torch.bool)
         change = torch.zeros_like(norm(start))
         least = torch.full((len(start),), torch.inf, device=start.device)
         calls = 0
-        for calls, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
+        step, end, most = fixed_point_step, self.sigma_end, self.discrepancy
+        if problem.linear and problem.linear_operator.orthonormal_rows:
+            step, end, most = _replacing_step, max(denoise.sigma_min, _back_projected_noise(problem, x)), math.inf
+        for calls, sigma in enumerate(log_sigmas(self.sigma_start, min(end, self.sigma_start), self.steps)[:-1], 1):
             ahead = x
             if calls > 2:  # the first change is from a guess, which is no direction to go on in
                 ahead = x + self.momentum * unmeasured(problem, x, x - previous)
-            mapped = fixed_point_step(problem, denoise, ahead, sigma)
+            mapped = step(problem, denoise, ahead, sigma)
             residual = problem.relative_residual(mapped)
             if calls > 1:
-                active = active & (residual <= self.discrepancy * least.clamp_min(1)).view_as(active)
+                active = active & (residual <= most * least.clamp_min(1)).view_as(active)
             least = torch.minimum(least, residual)
             if not active.any():
                 callback(self.steps, self.steps, x)
@@ -66,9 +77,26 @@ class Annealed:
         return Estimate(x, calls, problem.relative_residual(x), change.flatten())
 
 
+def _denoised(problem: Problem, image: Tensor, noise_std: float, denoise: Denoiser, callback: Callback) -> Estimate:
+    """E[x0 | image] of image = x0 + noise_std n, in one call."""
+    x = denoise(image, per_image(max(noise_std, denoise.sigma_min), image))
+    callback(1, 1, x)
+    return Estimate(x, 1, problem.relative_residual(x), (norm(x - image) / norm(x)).flatten())
+
+
 def fixed_point_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:
     """One denoiser call and the proximal step of the same sigma."""
     return proximal(problem, denoise(x, per_image(sigma, x)), sigma**2, start=x)
+
+
+def _replacing_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:
+    """What was measured in the place of that part of x, then one denoiser call; for an A with orthonormal rows."""
+    return denoise(x + problem.linear_operator.adjoint(problem.residual(x)), per_image(sigma, x))
+
+
+def _back_projected_noise(problem: Problem, x: Tensor) -> float:
+    """Std of the noise of A^T y, root mean square over the entries of an image, for an A with orthonormal rows."""
+    return problem.noise_std * math.sqrt(problem.operator.measured / x[0].numel())
 
 
 def unmeasured(problem: Problem, x: Tensor, step: Tensor) -> Tensor:

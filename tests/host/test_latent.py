@@ -114,7 +114,7 @@ def test_flows_of_any_scale_and_shift_have_the_exact_map_and_variance(prior, vae
     assert (restored.latents - expected).square().sum() <= 0.01 * variance
     restoration = Restoration(model, degradation, measured(degradation, vae, prior, 0.3), 0.3, 0, vae)
     expected, variance = exact_map(restoration, prior)
-    sigmas = few_step_sigmas(model, 1.0, 24)
+    sigmas = few_step_sigmas(restoration, 1.0, 24)
     restored = sample_posterior(restoration, expected.float(), sigmas, Proximal(), dpm_solver, samples=200)
     assert (restored.latents.double().mean(0) - expected).square().sum() <= 0.02 * variance
     assert float(restored.latents.var(0).sum()) == pytest.approx(float(variance), rel=0.06)
@@ -131,7 +131,7 @@ def test_pixel_space_agrees_with_the_pixel_nodes():
     (_, image), _ = estimate_map(pixel, Annealed())
     restored, _ = estimate_map(latent, Annealed())
     assert torch.equal(image, restored.image)
-    sigmas = few_step_sigmas(model, 0.2, 6)
+    sigmas = few_step_sigmas(pixel, 0.2, 6)
     sample = sample_posterior(pixel, image, sigmas, Proximal(), dpm_solver)
     again = sample_posterior(latent, restored.latents, sigmas, Proximal(), dpm_solver)
     assert torch.allclose(sample.image, again.image, atol=1e-5)
@@ -143,7 +143,7 @@ def test_every_guidance_brings_samples_nearer_to_the_measurement(prior, vae, nam
     y = measured(degradation, vae, prior)
     restoration = Restoration(model, degradation, y, 0.05, 0, vae)
     start = torch.zeros(1, 3, LATENT, LATENT)
-    sigmas = few_step_sigmas(model, 1.0, 24)
+    sigmas = few_step_sigmas(restoration, 1.0, 24)
     problem = restoration.problem()
     guided = sample_posterior(restoration, start, sigmas, TERMS[name], dpm_solver)
     free = sample_posterior(restoration, start, sigmas, LatentDPS(0.0), dpm_solver)
@@ -155,7 +155,7 @@ def test_samples_have_the_posteriors_mean_and_variance(prior, vae):
     y = measured(degradation, vae, prior, noise_std)
     restoration = Restoration(model, degradation, y, noise_std, 0, vae)
     expected, variance = exact_map(restoration, prior)
-    sigmas = few_step_sigmas(model, 1.0, 16)
+    sigmas = few_step_sigmas(restoration, 1.0, 16)
     restored = sample_posterior(restoration, expected.float(), sigmas, Proximal(), dpm_solver, samples=200)
     assert (restored.latents.double().mean(0) - expected).square().sum() <= 0.02 * variance
     assert float(restored.latents.var(0).sum()) == pytest.approx(float(variance), rel=0.06)
@@ -164,10 +164,10 @@ def test_samples_have_the_posteriors_mean_and_variance(prior, vae):
 def test_an_image_alone_equals_itself_in_a_batch(prior, vae):
     model, degradation = analytic_model(prior), SuperResolution(2, "box")
     y = measured(degradation, vae, prior, count=3)
-    sigmas = few_step_sigmas(model, 0.5, 6)
 
     def run(y):
         restoration = Restoration(model, degradation, y, 0.05, 5, vae)
+        sigmas = few_step_sigmas(restoration, 0.5, 6)
         estimate, _ = estimate_map(restoration, Annealed())
         sample = sample_posterior(restoration, estimate.latents, sigmas, Proximal(), dpm_solver)
         return torch.cat([estimate.latents, sample.latents], dim=1)
@@ -363,7 +363,7 @@ def test_a_frame_axis_of_one_changes_nothing(prior):
         restoration = Restoration(model, degradation, y, 0.05, 0, vae)
         estimate, _ = estimate_map(restoration, Annealed())
         assert estimate.latents.ndim == 2 + dimensions
-        sigmas = few_step_sigmas(model, 0.3, 4)
+        sigmas = few_step_sigmas(restoration, 0.3, 4)
         times = torch.tensor(sigmas) / (1 + torch.tensor(sigmas))
         plain = comfy.samplers.CFGGuider(model)
         plain.set_conds([[None, {}]], [[None, {}]])

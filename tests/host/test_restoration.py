@@ -100,7 +100,7 @@ def test_gradients_need_weights_that_have_them(prior):
 def test_renoise_zero_is_the_estimate_bit_for_bit(prior, image):
     task = restoration(analytic_model(prior), image)
     estimate = torch.rand(1, 16, 16, 3)
-    sigmas = few_step_sigmas(task.model, 0.0, 16)
+    sigmas = few_step_sigmas(task, 0.0, 16)
     assert torch.equal(sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver).image, estimate)
     sigmas = every_step_sigmas(task.model, 0.0)
     twice = sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver, 2).image
@@ -118,7 +118,7 @@ def test_result_does_not_depend_on_the_batch(prior):
         results = []
         for task in (together, alone):
             (_, estimate), _ = estimate_map(task, Annealed(steps=4))
-            sigmas = few_step_sigmas(model, 0.3, 4)
+            sigmas = few_step_sigmas(task, 0.3, 4)
             sample = sample_posterior(task, estimate, sigmas, Proximal(), dpm_solver, samples=2)
             results.append((estimate, sample.image))
         assert (results[0][0][2:3] - results[1][0]).abs().max() <= tolerance
@@ -128,7 +128,7 @@ def test_result_does_not_depend_on_the_batch(prior):
 
 def test_same_seed_same_image_other_seed_other_image(prior, image):
     model = analytic_model(prior)
-    sigmas = few_step_sigmas(model, 0.3, 4)
+    sigmas = few_step_sigmas(restoration(model, image), 0.3, 4)
     first, again, other = (
         sample_posterior(restoration(model, image, seed=seed), image, sigmas, Proximal(), dpm_solver).image
         for seed in (2**64 - 1, 2**64 - 1, 0)
@@ -155,12 +155,13 @@ def test_renoise_reads_the_models_own_schedule(prior):
     assert renoise_sigma(flow, 0.5) == pytest.approx(t / (1 - t))
 
 
-def test_equal_amounts_of_the_noise_scale_are_equal_noise_on_any_model(prior):
+def test_equal_amounts_of_the_noise_scale_are_equal_noise_on_any_model(prior, image):
     models = [as_host_model(load_embedded()), *(analytic_model(prior, name) for name in PARAMETRIZATIONS)]
+    task = restoration(models[0], image)
     for renoise in (0.1, 0.4, 0.7):
         sigmas = [renoise_sigma(model, renoise, "noise") for model in models]
         assert sigmas == pytest.approx([0.03 * 1000**renoise] * len(models))
-        assert few_step_sigmas(models[0], renoise, 4, "noise")[0] == pytest.approx(sigmas[0])
+        assert few_step_sigmas(task, renoise, 4, "noise")[0] == pytest.approx(sigmas[0])
     for model in models:
         assert renoise_sigma(model, 0.0, "noise") == 0
         assert renoise_sigma(model, 1.0, "noise") == min(30.0, sigma_range(model.get_model_object("model_sampling"))[1])
@@ -210,7 +211,9 @@ def test_cancel_is_answered_within_one_call(prior, image):
         return prior(x, sigma)
 
     with pytest.raises(comfy.model_management.InterruptProcessingException):
-        estimate_map(restoration(analytic_model(denoise), image), Annealed(steps=20))
+        estimate_map(
+            restoration(analytic_model(denoise), image, Inpainting.from_mask(torch.eye(16))), Annealed(steps=20)
+        )
     assert len(network_calls) == 3
 
 

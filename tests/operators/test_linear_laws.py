@@ -113,6 +113,19 @@ def test_adjoint_is_the_transposed_matrix(example, data):
     torch.testing.assert_close(operator.adjoint(y).flatten(1), y.flatten(1) @ dense(operator), rtol=0, atol=1e-13)
 
 
+@every
+@quick
+@given(st.data())
+def test_isotropy_and_orthonormal_rows(example, data):
+    operator = operators(data, example)
+    x = randn(2, operator.image_shape)
+    if operator.isotropy is not None:
+        torch.testing.assert_close(operator.adjoint(operator(x)), operator.isotropy * x)
+    if operator.orthonormal_rows:
+        y = operator.keep(randn(2, operator.measurement_shape, 1))
+        torch.testing.assert_close(operator(operator.adjoint(y)), y)
+
+
 @closed_forms
 @quick
 @given(st.data())

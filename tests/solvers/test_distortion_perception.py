@@ -12,7 +12,7 @@ from maprps.models.schedules import ddpm_sigmas
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import MMPS, Proximal
-from maprps.solvers.posterior_sampling import dpm_solver, renoised_posterior_sampling
+from maprps.solvers.posterior_sampling import renoised_posterior_sampling, stochastic_adams
 from maprps.solvers.problem import silent
 from maprps.solvers.schedules import sampling_sigmas
 
@@ -51,7 +51,7 @@ def sampled_law(lab: StationaryLab, guidance, renoise: float, steps: int) -> Law
         lab.repeated(2 * PAIRS),
         lab.prior,
         guidance,
-        dpm_solver,
+        stochastic_adams,
         lab.map.float().repeat_interleave(2 * PAIRS, 0),
         sampling_sigmas(sigma, END, steps),
         Antithetic(lab.count),
@@ -95,7 +95,7 @@ def lab(request):
     return StationaryLab(PowerLawPrior(64), degradation, noise_std=0.05, count=3, factor=factor)
 
 
-CASES = [(Proximal(), 16, level) for level in LEVELS]
+CASES = [(Proximal(), 0, level) for level in LEVELS]
 CASES += [(MMPS(), 32, 0.1), pytest.param(MMPS(), 32, 1.0, marks=pytest.mark.slow)]
 
 

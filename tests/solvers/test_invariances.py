@@ -10,7 +10,12 @@ from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DPS, MMPS, Proximal
 from maprps.solvers.map_estimation import Accelerated, Annealed, Paper
 from maprps.solvers.noise import Noise
-from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
+from maprps.solvers.posterior_sampling import (
+    ancestral,
+    dpm_solver,
+    renoised_posterior_sampling,
+    stochastic_adams,
+)
 from maprps.solvers.problem import Problem, silent
 from maprps.solvers.schedules import log_sigmas, sampling_sigmas
 
@@ -47,7 +52,7 @@ def test_images_that_converge_early_stay_as_they_are(lab):
 
 
 @pytest.mark.parametrize("guidance", [Proximal(), DPS(), MMPS()], ids=["proximal", "DPS", "MMPS"])
-@pytest.mark.parametrize("sampler", [dpm_solver, ancestral])
+@pytest.mark.parametrize("sampler", [dpm_solver, ancestral, stochastic_adams])
 def test_a_sample_does_not_depend_on_its_batch(lab, guidance, sampler):
     estimate = lab.map.float()
     sigmas = sampling_sigmas(0.5, 0.03, 6)

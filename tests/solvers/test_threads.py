@@ -38,6 +38,9 @@ def denoise(x, sigma):
     return smooth + (x - smooth) * (0.01 / (0.01 + sigma.view(-1, 1, 1, 1) ** 2))
 
 
+denoise.sigma_min = 0.01
+
+
 def test_threads_share_out_sums_of_this_size():
     """A plain sum over an image does depend on its batch here: what the tests below forbid can happen."""
     images = torch.rand(16, 3, SIZE, SIZE)
