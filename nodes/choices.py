@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 from ..host.restoration import Restoration
 from ..host.schedule import Scale, every_step_sigmas, few_step_sigmas
 from ..solvers.guidance import DCDP, DDNM, DMPS, DPS, LDIR, MMPS, PSLD, Guidance, LatentDPS, PiGDM, Proximal
-from ..solvers.map_estimation import FFHQ_LDM, PIXEL, PRINCIPLED, SD15, Accelerated, Annealed, Method, Paper
+from ..solvers.map_estimation import FFHQ_LDM, PIXEL, PRINCIPLED, SD15, Accelerated, Annealed, Encoded, Method, Paper
 from ..solvers.posterior_sampling import Sampler, ancestral, dpm_solver, stochastic_adams
 
 T = TypeVar("T")
@@ -164,6 +164,21 @@ METHODS: Choices[Method] = Choices(
             "fast",
             Annealed(),
             f"a denoising, then a step to the data, as the noise level falls; at most {Annealed.steps} model calls",
+            latent=False,
+        ),
+        Choice(
+            "fast",
+            Encoded(),
+            "a denoising, then a step to the data, taken in pixels and encoded, as the noise level falls; "
+            f"{Encoded.steps} model calls, and gradients of the decoder only where encoding loses what was measured",
+            pixel=False,
+        ),
+        Choice(
+            "descent",
+            Annealed(),
+            "the same with each step to the data by descent through the decoder, some hundred times forward and back; "
+            f"at most {Annealed.steps} model calls",
+            pixel=False,
         ),
         Choice(
             "accurate",

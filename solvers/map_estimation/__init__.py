@@ -7,4 +7,15 @@ from .estimate import Estimate, Method
 from .paper import Paper
 from .presets import FFHQ_LDM, PIXEL, PRINCIPLED, SD15
 
-__all__ = ["FFHQ_LDM", "PIXEL", "PRINCIPLED", "SD15", "Accelerated", "Annealed", "Encoded", "Estimate", "Method", "Paper"]
+__all__ = [
+    "FFHQ_LDM",
+    "PIXEL",
+    "PRINCIPLED",
+    "SD15",
+    "Accelerated",
+    "Annealed",
+    "Encoded",
+    "Estimate",
+    "Method",
+    "Paper",
+]

@@ -1,4 +1,4 @@
-"""MAP estimation through a decoder: `annealed` with the data step by encoding, of which `encoding` has the derivation."""
+"""MAP estimation through a decoder: the annealed map, with the step to the data by encoding (`encoding`)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,12 @@ from .estimate import Estimate
 class Encoded:
     """At most `steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units.
 
-    The last `refined` data steps are corrected for what encoding changes, and take gradients of the decoder for images
-    that they leave too far from y. The steps before need neither: what they miss, the next levels mend.
-
     In pixels, and for a problem without an encoder, it is `Annealed` with so many steps.
     """
 
     steps: int = 8
     sigma_start: float = 1.0
     sigma_end: float = 0.05
-    refined: int = 4
 
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
@@ -40,7 +36,7 @@ class Encoded:
         x, change = start, torch.zeros_like(norm(start))
         for i, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
             denoised = denoise(x, per_image(sigma, x))
-            mapped = encoding.proximal(denoised, sigma**2, refined=i > self.steps - self.refined)
+            mapped = encoding.proximal(denoised, sigma**2, sigma)
             change, x = norm(mapped - x) / norm(mapped), mapped
             callback(i, self.steps, x)
         return Estimate(x, self.steps, problem.relative_residual(x), change.flatten())

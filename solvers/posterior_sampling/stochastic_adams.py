@@ -36,7 +36,7 @@ def stochastic_adams(
     before = fresh = x
     total = len(sigmas) - 1
     for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
-        if next_sigma:
+        if next_sigma > 0:
             noise.draw_ahead(x)
         denoised, noise_scale = guided(x, sigma, next_sigma)
         callback(i + 1, total, denoised)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from labs.draws import Draws
 from labs.gaussian import PowerLawPrior
 from labs.stationary import StationaryLab
 
@@ -21,7 +22,7 @@ PAIRS = 8
 LEVELS = (0.025, 0.05, 0.1, 0.2, 1.0)
 
 
-class Antithetic:
+class Antithetic(Draws):
     """An image's draws come in pairs of opposite sign: the mean of a sampler that is linear in its noise is exact."""
 
     def __init__(self, images: int):

@@ -12,6 +12,7 @@ import math
 
 import pytest
 import torch
+from labs.draws import Draws
 from labs.gaussian import PowerLawPrior
 from labs.stationary import StationaryLab
 
@@ -68,7 +69,7 @@ def exact_law(lab, guidance):
     return g * mean + weight * a.conj() * y, g**2 * variance
 
 
-class OneImpulseEach:
+class OneImpulseEach(Draws):
     """The k-th draw is a single pixel of 1 in image k and 0 in all others: its spectrum is flat."""
 
     def __init__(self):

@@ -5,6 +5,7 @@ Everything is linear: a batch in which every image sees one draw only yields the
 
 import pytest
 import torch
+from labs.draws import Draws
 
 from maprps.models.schedules import ddpm_sigmas
 from maprps.solvers.guidance import Guided
@@ -15,7 +16,7 @@ from maprps.solvers.schedules import log_sigmas, sampling_sigmas
 VARIANCES = torch.logspace(-4, 1.5, 40, dtype=torch.float64).view(1, 1, 1, -1)
 
 
-class OneDrawEach:
+class OneDrawEach(Draws):
     """The k-th draw is 1 for image k + 1 and 0 for all others."""
 
     def __init__(self):
@@ -28,7 +29,7 @@ class OneDrawEach:
         return draw
 
 
-class NoDraw:
+class NoDraw(Draws):
     def like(self, x):
         return torch.zeros_like(x)
 

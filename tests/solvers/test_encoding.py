@@ -1,0 +1,179 @@
+"""The data step by encoding, for decoders whose Jacobian and whose left inverse are known."""
+
+import pytest
+import torch
+from torch import nn
+
+from maprps.linalg.dot import dot
+from maprps.operators.blur import GaussianBlur
+from maprps.operators.denoising import Denoising
+from maprps.operators.hdr import HDR
+from maprps.operators.inpainting import Inpainting
+from maprps.operators.resampling import SuperResolution
+from maprps.solvers.encoding import EVALUATIONS, REFINED_SIGMA, Encoding
+from maprps.solvers.map_estimation import Annealed, Encoded
+from maprps.solvers.noise import Noise
+from maprps.solvers.problem import Problem, silent
+
+SIZE, SCALE, S = 32, 2, 0.05
+OPERATORS = {
+    "denoising": Denoising(),
+    "inpainting": Inpainting.from_mask(torch.rand(SIZE, SIZE, generator=torch.Generator().manual_seed(0)) < 0.5),
+    "super-resolution": SuperResolution(4, "bicubic"),
+    "blur": GaussianBlur(9, 1.5, "reflect"),
+    "HDR": HDR(2.0),
+}
+COARSE, FINE = 2 * REFINED_SIGMA, REFINED_SIGMA / 2
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def enlarged(z):
+    """A decoder: every latent becomes a square of SCALE x SCALE pixels."""
+    return z.repeat_interleave(SCALE, -1).repeat_interleave(SCALE, -2)
+
+
+def averaged(x):
+    """Its best left inverse."""
+    return nn.functional.avg_pool2d(x, SCALE)
+
+
+def curved(z):
+    """A decoder that is not linear."""
+    return enlarged(z + 0.2 * z.square())
+
+
+def problem(name, decoder=enlarged, encoder=averaged, batch=2, noise_std=S):
+    operator = OPERATORS[name].build(3, SIZE, SIZE)
+    y = operator(0.3 * random(batch, 3, SIZE, SIZE, seed=1))
+    return Problem(operator, operator.keep(y), noise_std, decoder, encoder)
+
+
+def latents(batch=2, seed=2):
+    return 0.3 * random(batch, 3, SIZE // SCALE, SIZE // SCALE, seed=seed)
+
+
+def value(task, z, center, variance):
+    """Of what a proximal step minimizes, per image."""
+    residual = task.residual(z)
+    return (dot(residual, residual) / task.noise_std**2 + dot(z - center, z - center) / variance).flatten()
+
+
+def test_a_decoder_that_scales():
+    """D(z) = 3 z: latents of variance 2 have pixels of variance 18, whatever the frequency and the color."""
+    encoding = Encoding(problem("denoising", lambda z: 3 * z, lambda x: x / 3), latents(1).repeat(1, 1, 4, 4))
+    power = encoding.covariance(2.0).power
+    assert float(power.mean()) == pytest.approx(18, rel=0.05)
+    coarse, fine = power.flatten(2).chunk(2, -1)
+    assert torch.allclose(coarse.mean(-1), fine.mean(-1), rtol=0.1)
+
+
+def test_a_decoder_that_enlarges():
+    """What D can show has SCALE^2 times the variance of a latent, at any frequency that it shows well."""
+    center = latents(1).repeat(1, 1, 4, 4)
+    covariance = Encoding(problem("denoising"), center).covariance(1.0)
+    size = center.shape[-1] * SCALE
+    shown = covariance.basis.radius < size / SCALE / 2
+    assert float(covariance.power[:, :, shown].mean()) == pytest.approx(SCALE**2, rel=0.1)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("sigma", [COARSE, FINE])
+def test_latents_that_explain_the_measurement_stay(name, sigma):
+    """Whatever the decoder and the encoder: what they change alone cancels."""
+    center = latents()
+    task = problem(name, curved, lambda x: 0.7 * averaged(x) + 0.1)
+    task = Problem(task.operator, task.operator.keep(task.operator(curved(center))), S, curved, task.encoder)
+    z = Encoding(task, center).proximal(center, sigma**2, sigma)
+    assert torch.allclose(z, center, atol=1e-5)
+
+
+def test_without_noise_the_measurement_itself_is_encoded():
+    task = problem("denoising", noise_std=1e-3)
+    center = latents()
+    z = Encoding(task, center).proximal(center, 1.0, COARSE)
+    assert torch.allclose(z, averaged(task.measurement), atol=2e-3)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_step_lowers_what_it_minimizes(name):
+    task, center = problem(name), latents()
+    for sigma in (COARSE, FINE):
+        z = Encoding(task, center).proximal(center, sigma**2, sigma)
+        assert (value(task, z, center, sigma**2) < value(task, center, center, sigma**2)).all()
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_image_does_not_depend_on_its_batch(name):
+    batch, center = problem(name, curved, batch=3), latents(3)
+    alone = Problem(batch.operator, batch.measurement[1:2], S, curved, averaged)
+    for sigma in (COARSE, FINE):
+        together = Encoding(batch, center).proximal(center, sigma**2, sigma)[1:2]
+        single = Encoding(alone, center[1:2]).proximal(center[1:2], sigma**2, sigma)
+        assert torch.allclose(together, single, atol=1e-4)
+
+
+class Watched:
+    """A decoder that counts its calls, and those that are to be differentiated."""
+
+    def __init__(self):
+        self.calls = self.gradients = 0
+
+    def __call__(self, z):
+        self.calls += 1
+        self.gradients += torch.is_grad_enabled() and z.requires_grad
+        return enlarged(z)
+
+
+def blurred_prior(x, sigma):
+    """Stands for a denoiser: the mean of x and zero, by its noise level."""
+    return x / (1 + sigma.view(-1, 1, 1, 1) ** 2)
+
+
+def shown_by_the_decoder(noise_std=S):
+    """A measurement of what D can show, with its noise: an encoder that is D's best inverse finds it."""
+    operator = OPERATORS["super-resolution"].build(3, SIZE, SIZE)
+    clean = operator(enlarged(latents(seed=5)))
+    return operator, clean + noise_std * random(*clean.shape, seed=6)
+
+
+def test_no_gradient_where_encoding_explains_the_measurement():
+    operator, y = shown_by_the_decoder()
+    decoder = Watched()
+    with torch.no_grad():
+        task = Problem(operator, y, S, decoder, averaged)
+        estimate = Encoded()(task, blurred_prior, averaged(operator.initial_guess(y)), Noise(0, [0, 1], 1), silent)
+    assert decoder.gradients == 0
+    assert decoder.calls <= 16
+    assert (estimate.residual <= 1).all()
+
+
+def test_descent_where_the_encoder_loses_the_measurement():
+    """An encoder that brings back half of every change."""
+    operator, y = shown_by_the_decoder()
+    decoder, center = Watched(), latents(seed=5) + 0.3
+    task = Problem(operator, y, S, decoder, lambda x: averaged(x) / 2)
+    exact = Problem(operator, y, S, enlarged, averaged)
+    encoding = Encoding(task, center)
+    z = encoding.proximal(center, FINE**2, FINE)
+    assert decoder.gradients == EVALUATIONS
+    start = center + 0.75 * (Encoding(exact, center).proximal(center, FINE**2, COARSE) - center)
+    assert (value(exact, z, center, FINE**2) < value(exact, start, center, FINE**2)).all()
+
+
+def test_without_an_encoder_it_is_the_annealed_map():
+    operator, y = shown_by_the_decoder()
+    task = Problem(operator, y, S)
+    start, noise = operator.initial_guess(y), Noise(0, [0, 1], 1)
+    ours = Encoded(steps=5)(task, blurred_prior_of_pixels(), start, noise, silent)
+    assert torch.equal(ours.image, Annealed(steps=5)(task, blurred_prior_of_pixels(), start, noise, silent).image)
+
+
+def blurred_prior_of_pixels():
+    def denoise(x, sigma):
+        return blurred_prior(x, sigma)
+
+    denoise.sigma_min, denoise.sigma_max = 0.01, 80.0
+    return denoise
