@@ -28,13 +28,10 @@ PROBE = 0.2
 rounds."""
 LEAST_SHARE = 0.1
 """Of a frequency that D can show: below that the measurement of it is noise."""
-MISFIT = 1.0
-"""Root mean square residual, in units of the noise, from which on encoding has lost what was measured: at the posterior
-mean m, Cov[y - A m] = s^2 I - A Sigma A^T."""
-EVALUATIONS = 3
-REFINED_SIGMA = 0.2
-"""Largest noise level, of latents with a std near 1, at which a step is refined: what one above it misses, the next
-levels mend."""
+MISFIT = 1.03
+"""Root mean square residual, in units of the noise, from which on encoding has lost what was measured. It is 1 for a
+posterior sample, and less at the posterior mean m: Cov[y - A m] = s^2 I - A Sigma A^T."""
+EVALUATIONS = 4
 
 OPPONENT = ((1, 1, 1), (1, 0, -1), (1, -2, 1))
 """Brightness and two differences of colors (Ohta et al. 1980, "Color information for region segmentation"), with which
@@ -54,19 +51,20 @@ class Encoding:
         """What latents of that variance, a number or [B, 1, 1, 1], come to in pixels."""
         return replace(self._unit, power=variance * self._unit.power)
 
-    def proximal(self, center: Tensor, variance: float | Tensor, sigma: float) -> Tensor:
-        """About argmin_z |y - A(D(z))|^2 / (2 s^2) + |z - center|^2 / (2 variance), for the noise level sigma.
+    def proximal(self, center: Tensor, variance: float | Tensor, refined: bool) -> Tensor:
+        """About argmin_z |y - A(D(z))|^2 / (2 s^2) + |z - center|^2 / (2 variance), from center, [B, C, h, w].
 
-        center: [B, C, h, w]. From REFINED_SIGMA down, z is decoded, and encoded again to make up for what encoding had
-        changed; images whose residual is above MISFIT even so, because the encoder does not find what shows the picture
-        best, go on for EVALUATIONS of L-BFGS, which takes gradients of the decoder.
+        refined: z is decoded, and encoded again to make up for what encoding had changed; images whose residual is
+        above MISFIT even so, because the encoder does not find what shows the picture best, go on for EVALUATIONS of
+        L-BFGS, which takes gradients of the decoder. At high noise levels neither is needed: what a step misses there,
+        the next ones mend.
         """
         decoder, encoder = self.problem.decoder, self.problem.encoder
         assert encoder is not None
         decoded = decoder(center)
         target = encoder(stationary_proximal(self.pixels, decoded, self.covariance(variance)))
         z = center + target - encoder(decoded)
-        if sigma > REFINED_SIGMA:
+        if not refined:
             return z
         decoded = decoder(z)
         z = z + target - encoder(decoded)

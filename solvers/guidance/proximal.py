@@ -9,7 +9,6 @@ Where the measurement is the image itself behind white noise (denoising), one ca
 R is a stationary covariance, read off the denoiser's own output (`denoising_covariance`). So what a pixel's
 measurement says reaches the neighbours it is correlated with, which R = r^2 I leaves to later steps: on a Gaussian
 prior with half of the pixels missing, that lets their variance come out 1.6 times too large, at any number of steps.
-Latents take the step by encoding (`encoding`), with the variance of that covariance.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import torch
 from torch import Tensor
 
 from ..denoising_covariance import denoising_covariance
-from ..encoding import Encoding
 from ..problem import Denoiser, Problem, per_image
 from ..proximal import proximal, stationary_proximal
 from .guidance import Guided, GuidedDenoiser
@@ -40,8 +38,6 @@ class Proximal:
     def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
         if problem.noisy_image is not None and self.prior_variance is None:
             return _denoised_with(*problem.noisy_image, denoise)
-        if problem.encoder is not None and self.prior_variance is None:
-            return _encoded(problem, denoise)
 
         def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
             denoised = denoise(x, per_image(sigma, x))
@@ -63,17 +59,5 @@ def _denoised_with(image: Tensor, noise_std: float, denoise: Denoiser) -> Guided
         weight = sigma**2 / (sigma**2 + noise_std**2)
         level = max(math.sqrt(weight) * noise_std, denoise.sigma_min)
         return Guided(denoise(torch.lerp(x, image, weight), per_image(level, x)))
-
-    return guided
-
-
-def _encoded(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
-    encoding: Encoding | None = None
-
-    def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        nonlocal encoding
-        denoised = denoise(x, per_image(sigma, x))
-        encoding = encoding or Encoding(problem, denoised)
-        return Guided(encoding.proximal(denoised, denoising_covariance(x, denoised, sigma).variance, sigma))
 
     return guided

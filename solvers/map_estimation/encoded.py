@@ -20,12 +20,16 @@ from .estimate import Estimate
 class Encoded:
     """At most `steps` denoiser calls at noise levels that fall from sigma_start to sigma_end, in model units.
 
+    From `refined_from` down, data steps are corrected for what encoding changes, with gradients of the decoder where
+    that is not enough (`Encoding.proximal`).
+
     In pixels, and for a problem without an encoder, it is `Annealed` with so many steps.
     """
 
     steps: int = 8
     sigma_start: float = 1.0
     sigma_end: float = 0.05
+    refined_from: float = 0.2
 
     def __call__(
         self, problem: Problem, denoise: Denoiser, start: Tensor, noise: Noise, callback: Callback
@@ -36,7 +40,7 @@ class Encoded:
         x, change = start, torch.zeros_like(norm(start))
         for i, sigma in enumerate(log_sigmas(self.sigma_start, self.sigma_end, self.steps)[:-1], 1):
             denoised = denoise(x, per_image(sigma, x))
-            mapped = encoding.proximal(denoised, sigma**2, sigma)
+            mapped = encoding.proximal(denoised, sigma**2, refined=sigma <= self.refined_from)
             change, x = norm(mapped - x) / norm(mapped), mapped
             callback(i, self.steps, x)
         return Estimate(x, self.steps, problem.relative_residual(x), change.flatten())
