@@ -30,10 +30,10 @@ from maprps.solvers.guidance import Proximal
 from maprps.solvers.map_estimation import PIXEL, Accelerated, Annealed, Paper
 from maprps.solvers.map_estimation.annealed import fixed_point_step
 from maprps.solvers.noise import Noise
-from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
+from maprps.solvers.posterior_sampling import ancestral, renoised_posterior_sampling, stochastic_adams
 from maprps.solvers.problem import Problem, per_image, silent
 from maprps.solvers.proximal import proximal
-from maprps.solvers.schedules import log_sigmas, sampling_sigmas
+from maprps.solvers.schedules import log_sigmas, posterior_sigmas
 
 SAMPLES = 32
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.4, 1.0)
@@ -148,25 +148,26 @@ def study(name: str, denoise, truth: Tensor, quick: bool) -> None:
 
     estimate = Annealed()(problem, denoise, start, noise(), silent).image
     levels = ddpm_sigmas()
+
+    def sampled(level: float, seed: int) -> tuple[Tensor, int]:
+        """A sample by the nodes' defaults, and the number of calls."""
+        sigmas = posterior_sigmas(problem, float(levels[round(level * 1000) - 1]), denoise.sigma_min)
+        draws = Noise(seed, list(count), 2)
+        x = renoised_posterior_sampling(problem, denoise, Proximal(), stochastic_adams, estimate, sigmas, draws, silent)
+        return x, len(sigmas) - 1
+
     for level in LEVELS:
-        sigmas = sampling_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)
-        x = renoised_posterior_sampling(
-            problem, denoise, Proximal(), dpm_solver, estimate, sigmas, Noise(2, list(count), 2), silent
-        )
-        show(f"renoise {level}", x, 16)
+        show(f"renoise {level}", *sampled(level, 2))
     if quick:
         return
 
-    mean = torch.zeros_like(truth)
-    sigmas = sampling_sigmas(float(levels[-1]), 0.03, 16)
+    mean, calls = torch.zeros_like(truth), 0
     for k in range(SAMPLES):
-        x = renoised_posterior_sampling(
-            problem, denoise, Proximal(), dpm_solver, estimate, sigmas, Noise(3 + k, list(count), 2), silent
-        )
+        x, calls = sampled(1.0, 3 + k)
         mean += x / SAMPLES
         if k == 0:
-            show("one posterior sample", x, 16)
-    show(f"mean of {SAMPLES} posterior samples", mean, 16 * SAMPLES)
+            show("one posterior sample", x, calls)
+    show(f"mean of {SAMPLES} posterior samples", mean, calls * SAMPLES)
     paper = PIXEL[settings]
     show("paper, released settings", paper(problem, denoise, start, noise(), silent).image, paper.steps)
     for rate in (0.5, 0.05):
