@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from ..linalg.cosine_basis import CosineBasis
+from ..linalg.dot import dot
+from ..linalg.rings import Rings
 from ..linalg.stationary import Stationary
 from .noise import Noise
 from .problem import Problem, identity
@@ -28,10 +30,11 @@ PROBE = 0.2
 rounds."""
 LEAST_SHARE = 0.1
 """Of a frequency that D can show: below that the measurement of it is noise."""
-MISFIT = 1.03
-"""Root mean square residual, in units of the noise, from which on encoding has lost what was measured. It is 1 for a
-posterior sample, and less at the posterior mean m: Cov[y - A m] = s^2 I - A Sigma A^T."""
+MISFIT = 1.01
+"""Root mean square residual, in units of the noise, from which on encoding has lost what was measured."""
 EVALUATIONS = 4
+LEAST_MODES = 32
+"""Below that many, a ring's power by one probe is off by more than a quarter."""
 
 OPPONENT = ((1, 1, 1), (1, 0, -1), (1, -2, 1))
 """Brightness and two differences of colors (Ohta et al. 1980, "Color information for region segmentation"), with which
@@ -62,7 +65,8 @@ class Encoding:
         decoder, encoder = self.problem.decoder, self.problem.encoder
         assert encoder is not None
         decoded = decoder(center)
-        target = encoder(stationary_proximal(self.pixels, decoded, self.covariance(variance)))
+        moved = stationary_proximal(self.pixels, decoded, self.covariance(variance))
+        target = encoder(self._up_to_noise(decoded, moved))
         z = center + target - encoder(decoded)
         if not refined:
             return z
@@ -73,6 +77,17 @@ class Encoding:
             return z
         descended = proximal(self.problem, center, variance, start=z, evaluations=EVALUATIONS)
         return torch.where(misfit.view(-1, 1, 1, 1), descended, z)
+
+    def _up_to_noise(self, x: Tensor, moved: Tensor) -> Tensor:
+        """The first point from x to moved whose residual is as large as the noise, or moved (Morozov's discrepancy
+        principle): V counts every pattern as one that D shows, and so trusts y too much. Exact for a linear A."""
+        residual = self.pixels.residual(x)
+        change = residual - self.pixels.residual(moved)
+        noise = self.pixels.noise_std**2 * self.pixels.operator.measured
+        square, slope, excess = dot(change, change), dot(residual, change), dot(residual, residual) - noise
+        root = (slope**2 - square * excess).sqrt()  # NaN where the line does not come as near as that
+        part = (excess / (slope + root)).nan_to_num(1.0).clamp(0, 1)
+        return torch.lerp(x, moved, part)
 
     def _probed(self, z: Tensor) -> Stationary:
         decoder, encoder = self.problem.decoder, self.problem.encoder
@@ -88,7 +103,19 @@ class Encoding:
         basis = CosineBasis.of(x)
         probed = Stationary(basis, torch.ones_like(x), mixing)
         shown, kept, pattern = (probed.modes(image) for image in (shown, kept, pattern))
-        rings = basis.rings
-        power = rings.sums(shown.square()) / rings.sums(torch.ones_like(shown)) / PROBE**2
-        share = (rings.sums(kept * pattern) / rings.sums(pattern.square())).clamp(LEAST_SHARE, 1)
-        return replace(probed, power=rings.between((power / share).flatten(0, 1)).view_as(x))
+        count, shown_power, kept_share, pattern_power = (
+            _pooled(basis.rings, product)
+            for product in (torch.ones_like(x), shown.square(), kept * pattern, pattern.square())
+        )
+        power = shown_power / count / PROBE**2
+        share = (kept_share / pattern_power).clamp(LEAST_SHARE, 1)
+        return replace(probed, power=basis.rings.between((power / share).flatten(0, 1)).view_as(x))
+
+
+def _pooled(rings: Rings, modes: Tensor) -> Tensor:
+    """Sums over rings, those of the lowest frequencies together as far as it takes for LEAST_MODES."""
+    counts = rings.sums(torch.ones_like(modes[:1, :1]))[0, 0].cumsum(-1)
+    last = int((counts < LEAST_MODES).sum().clamp_max(len(counts) - 1))
+    sums = rings.sums(modes)
+    together = sums[..., : last + 1].sum(-1, keepdim=True).expand(*sums.shape[:-1], last + 1)
+    return torch.cat([together, sums[..., last + 1 :]], -1)
