@@ -170,8 +170,8 @@ METHODS: Choices[Method] = Choices(
             "fast",
             Encoded(),
             "a denoising, then a step to the data, taken in pixels and encoded, as the noise level falls; "
-            f"{Encoded.steps} model calls, and gradients of the decoder in the last of them, where encoding has lost what "
-            "was measured",
+            f"{Encoded.steps} model calls, and gradients of the decoder in the last of them, where encoding has lost "
+            "what was measured",
             pixel=False,
         ),
         Choice(
