@@ -44,8 +44,9 @@ def report_output() -> io.Output:
 
 def describe(report: Estimate) -> str:
     """Calls, residual and change of a MAP estimate, worst image of the batch."""
+    calls = f"{report.calls} model call{'s' * (report.calls != 1)}"
     return (
-        f"{report.calls} model calls, residual {float(report.residual.max()):.2f} of the noise, "
+        f"{calls}, residual {float(report.residual.max()):.2f} of the noise, "
         f"last change {float(report.change.max()):.1e}"
     )
 

@@ -2,8 +2,8 @@
 
     python -m tools.study_latent --images DIR --size 96 --tasks sr deblur inpainting denoising --parts fast stage2
 
-Prints, per task, PSNR, sharpness, residual and the number of decodings (each with a gradient, but for those of the
-scheme by encoding). Needs COMFYUI_PATH. Central crops, one batch; noise std as in study_estimators.py.
+Prints, per task, PSNR, sharpness, residual and the number of decodings, with and without a gradient. Needs
+COMFYUI_PATH. Central crops, one batch; noise std as in study_estimators.py.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from maprps.host.vae import HostVAE
 from maprps.models.schedules import stable_diffusion_sigmas
 from maprps.operators import model_units
 from maprps.solvers import proximal as proximal_module
-from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guidance, Guided, GuidedDenoiser, LatentDPS, Proximal
-from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Paper
+from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guidance, LatentDPS, Proximal
+from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Encoded, Paper
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
-from maprps.solvers.problem import Denoiser, Problem, per_image, silent
+from maprps.solvers.problem import Problem, silent
 from maprps.solvers.proximal import proximal
-from maprps.solvers.schedules import log_sigmas, sampling_sigmas
+from maprps.solvers.schedules import sampling_sigmas
 
 from .study_estimators import as_image, photos, task
 
@@ -41,6 +41,14 @@ FAST = {
     "no momentum": Annealed(momentum=0.0),
     "stopped at 1.05": Annealed(discrepancy=1.05),
     "not stopped": Annealed(discrepancy=float("inf")),
+}
+
+ENCODED = {
+    "as it is": Encoded(),
+    "never refined": Encoded(refined_from=0.0),
+    "refined from 1": Encoded(refined_from=1.0),
+    "16 steps": Encoded(16),
+    "to 0.1": Encoded(sigma_end=0.1),
 }
 
 
@@ -63,40 +71,6 @@ class Denoise:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         self.calls += 1
         return self.model.apply_model(x, sigma)
-
-
-def encoding_step(problem: Problem, center: Tensor, variance: float, gain: float) -> Tensor:
-    """The proximal step in pixels, encoded, without what decoding and encoding alone change.
-
-    gain: variance of pixels over that of latents.
-    """
-    assert problem.encoder
-    pixels = problem.decoder(center)
-    moved = proximal(Problem(problem.operator, problem.measurement, problem.noise_std), pixels, gain * variance)
-    return center + problem.encoder(moved) - problem.encoder(pixels)
-
-
-def annealed_by_encoding(problem: Problem, denoise, start: Tensor, steps: int, end: float, gain: float) -> Tensor:
-    x = start
-    for sigma in log_sigmas(1.0, end, steps)[:-1]:
-        x = encoding_step(problem, denoise(x, per_image(sigma, x)), sigma**2, gain)
-    return x
-
-
-class Encoding:
-    """`encoding_step` as guidance."""
-
-    differentiates = False
-
-    def __init__(self, gain: float):
-        self.gain = gain
-
-    def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
-        def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
-            denoised = denoise(x, per_image(sigma, x))
-            return Guided(encoding_step(problem, denoised, sigma**2 / (1 + sigma**2), self.gain))
-
-        return guided
 
 
 def main() -> None:
@@ -159,10 +133,8 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[
             show(f"fast, {evaluations} evaluations", Annealed()(problem, denoise, start, noise(), silent).image)
         proximal_module.DECODER_EVALUATIONS = usual
     if "encoding" in parts:
-        for gain in (1.0, 4.0, 16.0):
-            for end in (0.05, 0.2):
-                z = annealed_by_encoding(problem, denoise, start, 8, end, gain)
-                show(f"by encoding to {end}, gain {gain}", z)
+        for label, scheme in ENCODED.items():
+            show(f"by encoding, {label}", scheme(problem, denoise, start, noise(), silent).image)
     levels = stable_diffusion_sigmas()
     if "paper" in parts:
         papers = {"w*, lr 0.1": Paper(300, sigma=float(levels[50]), learning_rate=0.1)}
@@ -180,7 +152,7 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[
     decoder.calls = denoise.calls = 0
     terms: dict[str, Guidance]
     if "stage2" in parts:
-        terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP(), "encoding": Encoding(4.0)}
+        terms = {"proximal": Proximal(), "proximal, c = 1": Proximal(1.0), "DCDP": DCDP()}
         for label, term in terms.items():
             for level in LEVELS:
                 sigmas = sampling_sigmas(float(levels[round(level * 1000) - 1]), 0.03, 16)

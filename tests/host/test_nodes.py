@@ -36,7 +36,7 @@ def restoring(**traversal):
 def test_reports_can_be_shown_as_text(server):
     outputs = server.run(restoring(levels="0, 0.1, 0.3"))
     shown = {name: outputs[f"{name} text"]["text"][0] for name in ("map", "walk", "spread")}
-    assert "2 model calls" in shown["map"]
+    assert shown["map"].startswith("1 model call, ")  # which is exact for denoising
     assert [line.split(":")[0] for line in shown["walk"].splitlines()] == ["renoise 0", "renoise 0.1", "renoise 0.3"]
     assert "over 2 samples" in shown["spread"]
 
