@@ -19,7 +19,6 @@ from torch import Tensor
 
 from ..linalg.cosine_basis import CosineBasis
 from ..linalg.dot import dot
-from ..linalg.rings import Rings
 from ..linalg.stationary import Stationary
 from .noise import Noise
 from .problem import Problem, identity
@@ -103,19 +102,11 @@ class Encoding:
         basis = CosineBasis.of(x)
         probed = Stationary(basis, torch.ones_like(x), mixing)
         shown, kept, pattern = (probed.modes(image) for image in (shown, kept, pattern))
-        count, shown_power, kept_share, pattern_power = (
-            _pooled(basis.rings, product)
-            for product in (torch.ones_like(x), shown.square(), kept * pattern, pattern.square())
-        )
+        products = torch.stack([torch.ones_like(x), shown.square(), kept * pattern, pattern.square()])
+        sums = basis.rings.sums(products)
+        few = int((sums[0, 0, 0].cumsum(-1) < LEAST_MODES).sum()) + 1  # lowest rings, which go together
+        sums[..., :few] = sums[..., :few].sum(-1, keepdim=True)
+        count, shown_power, kept_share, pattern_power = sums
         power = shown_power / count / PROBE**2
         share = (kept_share / pattern_power).clamp(LEAST_SHARE, 1)
         return replace(probed, power=basis.rings.between((power / share).flatten(0, 1)).view_as(x))
-
-
-def _pooled(rings: Rings, modes: Tensor) -> Tensor:
-    """Sums over rings, those of the lowest frequencies together as far as it takes for LEAST_MODES."""
-    counts = rings.sums(torch.ones_like(modes[:1, :1]))[0, 0].cumsum(-1)
-    last = int((counts < LEAST_MODES).sum().clamp_max(len(counts) - 1))
-    sums = rings.sums(modes)
-    together = sums[..., : last + 1].sum(-1, keepdim=True).expand(*sums.shape[:-1], last + 1)
-    return torch.cat([together, sums[..., last + 1 :]], -1)
