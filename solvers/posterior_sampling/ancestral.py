@@ -6,7 +6,6 @@ reads x' = kept x + (1 - kept) x0h + sigma' sqrt(1 - kept) z, with kept = sigma'
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from ..guidance import GuidedDenoiser
 from ..noise import Noise
 from ..problem import Callback
+from .walk import walk
 
 
 def ancestral(
@@ -24,15 +24,9 @@ def ancestral(
     callback: Callback,
 ) -> Tensor:
     """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0."""
-    total = len(sigmas) - 1
-    for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
-        if next_sigma > 0:
-            noise.draw_ahead(x)
-        denoised, noise_scale = guided(x, sigma, next_sigma)
-        callback(i + 1, total, denoised)
-        if next_sigma == 0:
-            return denoised
+
+    def step(x: Tensor, denoised: Tensor, sigma: float, next_sigma: float, fresh: Tensor) -> Tensor:
         kept = (next_sigma / sigma) ** 2
-        fresh = noise_scale * next_sigma * math.sqrt(1 - kept) * noise.like(x)
-        x = kept * x + (1 - kept) * denoised + fresh
-    return x
+        return kept * x + (1 - kept) * denoised + fresh
+
+    return walk(guided, x, sigmas, noise, callback, step)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..guidance import GuidedDenoiser
 from ..noise import Noise
 from ..problem import Callback
+from .walk import walk
 
 
 def dpm_solver(
@@ -22,20 +23,15 @@ def dpm_solver(
     """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0."""
     previous: Tensor | None = None
     previous_log_step = 0.0
-    total = len(sigmas) - 1
-    for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
-        if next_sigma > 0:
-            noise.draw_ahead(x)
-        denoised, noise_scale = guided(x, sigma, next_sigma)
-        callback(i + 1, total, denoised)
-        if next_sigma == 0:
-            return denoised
+
+    def step(x: Tensor, denoised: Tensor, sigma: float, next_sigma: float, fresh: Tensor) -> Tensor:
+        nonlocal previous, previous_log_step
         log_step = math.log(sigma / next_sigma)
         kept = (next_sigma / sigma) ** 2
         extrapolated = denoised
         if previous is not None:
             extrapolated = denoised + (denoised - previous) * (log_step / previous_log_step / 2)
-        fresh = noise_scale * next_sigma * math.sqrt(1 - kept) * noise.like(x)
-        x = kept * x + (1 - kept) * extrapolated + fresh
         previous, previous_log_step = denoised, log_step
-    return x
+        return kept * x + (1 - kept) * extrapolated + fresh
+
+    return walk(guided, x, sigmas, noise, callback, step)

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..guidance import GuidedDenoiser
 from ..noise import Noise
 from ..problem import Callback
+from .walk import walk
 
 ORDER = 3
 
@@ -33,25 +34,20 @@ def stochastic_adams(
 ) -> Tensor:
     """From x = x0 + sigmas[0] * eps to x0 along falling sigmas that end in 0."""
     past: list[tuple[float, Tensor]] = []  # the last levels and what was denoised there, the newest first
-    before = fresh = x
-    total = len(sigmas) - 1
-    for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
-        if next_sigma > 0:
-            noise.draw_ahead(x)
-        denoised, noise_scale = guided(x, sigma, next_sigma)
-        callback(i + 1, total, denoised)
-        if next_sigma == 0:
-            return denoised
+    before = given = x  # where the step that led here began, and the noise that it was given
+
+    def step(x: Tensor, denoised: Tensor, sigma: float, next_sigma: float, fresh: Tensor) -> Tensor:
+        nonlocal past, before, given
         past = [(sigma, denoised), *past][:ORDER]
-        if i > 0:
-            x = _step(before, sigmas[i - 1], sigma, past) + fresh
-        kept = (next_sigma / sigma) ** 2
-        fresh = noise_scale * next_sigma * math.sqrt(1 - kept) * noise.like(x)
-        before, x = x, _step(x, sigma, next_sigma, past) + fresh
-    return x
+        if len(past) > 1:
+            x = _integrated(before, past[1][0], sigma, past) + given
+        before, given = x, fresh
+        return _integrated(x, sigma, next_sigma, past) + fresh
+
+    return walk(guided, x, sigmas, noise, callback, step)
 
 
-def _step(x: Tensor, sigma: float, next_sigma: float, past: Sequence[tuple[float, Tensor]]) -> Tensor:
+def _integrated(x: Tensor, sigma: float, next_sigma: float, past: Sequence[tuple[float, Tensor]]) -> Tensor:
     """e^(-2h) x + 2 int_0^h e^(-2u) P(t' - u) du, with P through the past."""
     kept, length = (next_sigma / sigma) ** 2, math.log(sigma / next_sigma)
     moments = [1 - kept]  # 2 int_0^h e^(-2u) u^k du, by parts
