@@ -50,6 +50,15 @@ def task(name: str, size: int):
     }[name]
 
 
+def measured(name: str, truth: Tensor, seed: int = 0) -> Problem:
+    """The truths, [B, 3, H, W] in model units, through a task."""
+    degradation, noise_std, _ = task(name, truth.shape[-1])
+    operator = degradation.build(*truth.shape[1:])
+    clean = operator((truth + 1) / 2)
+    noise = Noise(seed, range(len(truth)), 0).like(clean)
+    return Problem(*model_units(operator, operator.keep(clean + noise_std * noise), noise_std))
+
+
 def photos(folder: Path, size: int) -> Tensor:
     crops = []
     for path in sorted(folder.glob("*.png")):
@@ -104,13 +113,9 @@ def main() -> None:
 
 
 def study(name: str, denoise, truth: Tensor, quick: bool) -> None:
-    degradation, noise_std, settings = task(name, truth.shape[-1])
-    operator = degradation.build(*truth.shape[1:])
+    settings, problem = task(name, truth.shape[-1])[2], measured(name, truth)
+    operator, y, s = problem.linear_operator, problem.measurement, problem.noise_std
     count = range(len(truth))
-    clean = operator((truth + 1) / 2)
-    measurement = operator.keep(clean + noise_std * Noise(0, list(count), 0).like(clean))
-    _, y, s = model_units(operator, measurement, noise_std)
-    problem = Problem(operator, y, s)
     start = operator.initial_guess(y)
     reference = as_image(truth)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,17 +20,16 @@ from maprps.evaluation import psnr, sharpness
 from maprps.host.latent_example import load_latent_example
 from maprps.host.vae import HostVAE
 from maprps.models.schedules import stable_diffusion_sigmas
-from maprps.operators import model_units
 from maprps.solvers import proximal as proximal_module
 from maprps.solvers.guidance import DCDP, DPS, LDIR, PSLD, Guidance, LatentDPS, Proximal
 from maprps.solvers.map_estimation import FFHQ_LDM, SD15, Annealed, Encoded, Paper
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, dpm_solver, renoised_posterior_sampling
-from maprps.solvers.problem import Problem, silent
+from maprps.solvers.problem import silent
 from maprps.solvers.proximal import proximal
 from maprps.solvers.schedules import sampling_sigmas
 
-from .study_estimators import as_image, photos, task
+from .study_estimators import as_image, measured, photos, task
 
 SAMPLES = 16
 LEVELS = (0.1, 0.2, 0.4, 1.0)
@@ -90,15 +90,10 @@ def main() -> None:
 
 
 def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[str]) -> None:
-    degradation, noise_std, settings = task(name, truth.shape[-1])
-    operator = degradation.build(*truth.shape[1:])
+    settings, decoder = task(name, truth.shape[-1])[2], Counted(vae.decode)
+    problem = replace(measured(name, truth), decoder=decoder, encoder=vae.encode)
     count = list(range(len(truth)))
-    clean = operator((truth + 1) / 2)
-    measurement = operator.keep(clean + noise_std * Noise(0, count, 0).like(clean))
-    _, y, s = model_units(operator, measurement, noise_std)
-    decoder = Counted(vae.decode)
-    problem = Problem(operator, y, s, decoder, vae.encode)
-    guess = operator.initial_guess(y)
+    guess = problem.operator.initial_guess(problem.measurement)
     start = vae.encode(guess)
     reference = as_image(truth)
 
@@ -125,7 +120,7 @@ def study(name: str, denoise: Denoise, vae: HostVAE, truth: Tensor, parts: list[
         for label, method in FAST.items():
             show(f"fast, {label}", method(problem, denoise, start, noise(), silent).image)
         for factor in (2, 4):
-            looser = Problem(operator, y, factor * s, decoder, vae.encode)
+            looser = replace(problem, noise_std=factor * problem.noise_std)
             show(f"fast, noise taken {factor} times", Annealed()(looser, denoise, start, noise(), silent).image)
         usual = proximal_module.DECODER_EVALUATIONS
         for evaluations in (3, 12, 30):

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from maprps.models import load_embedded, load_pixel_network
-from maprps.operators import model_units
 from maprps.solvers.guidance import Guided, Proximal
 from maprps.solvers.map_estimation import Annealed
 from maprps.solvers.noise import Noise
@@ -30,7 +29,7 @@ from maprps.solvers.posterior_sampling import renoised_posterior_sampling, stoch
 from maprps.solvers.problem import Problem, per_image, silent
 from maprps.solvers.schedules import posterior_sigmas, sampling_sigmas
 
-from .study_estimators import task
+from .study_estimators import measured
 
 TRUTH_STEPS = 128
 
@@ -65,15 +64,6 @@ def drawn_truths(denoise, count: int, size: int) -> Tensor:
     return stochastic_adams(plain, sigmas[0] * noise.like(torch.empty(count, 3, size, size)), sigmas, noise, silent)
 
 
-def measured(name: str, truth: Tensor) -> Problem:
-    """The truths through a task of `study_estimators`."""
-    degradation, noise_std, _ = task(name, truth.shape[-1])
-    operator = degradation.build(*truth.shape[1:])
-    clean = operator((truth + 1) / 2)
-    noise = Noise(1, range(len(truth)), 0).like(clean)
-    return Problem(*model_units(operator, operator.keep(clean + noise_std * noise), noise_std))
-
-
 def judge(problem: Problem, truth: Tensor, estimate: Tensor, samples: int, draw: Draw) -> Report:
     """Draws `samples` for each truth, from its estimate."""
     copies = Problem(problem.operator, problem.measurement.repeat_interleave(samples, 0), problem.noise_std)
@@ -104,7 +94,7 @@ def default_draw(denoise) -> Draw:
 
 
 def study(name: str, denoise, truth: Tensor, samples: int) -> Report:
-    problem = measured(name, truth)
+    problem = measured(name, truth, seed=1)
     start = problem.operator.initial_guess(problem.measurement)
     estimate = Annealed()(problem, denoise, start, Noise(1, range(len(truth)), 1), silent).image
     return judge(problem, truth, estimate, samples, default_draw(denoise))
