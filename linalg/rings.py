@@ -9,6 +9,8 @@ from torch import Tensor
 
 PER_OCTAVE = 2
 BLOCK = 256
+LEAST_MODES = 32
+"""Below that many, a ring's power by one probe is off by more than a quarter."""
 
 
 class Rings:
@@ -50,3 +52,11 @@ class Rings:
     def between(self, values: Tensor) -> Tensor:
         """Values of the rings, [B, rings], interpolated at every mode: [B, H, W]."""
         return torch.lerp(values[:, self._lower], values[:, self._lower + 1], self._part)
+
+
+def pooled(sums: Tensor) -> Tensor:
+    """Sums over rings, [quantities, B, C, rings], the first that of 1: the lowest rings go together until they hold
+    LEAST_MODES."""
+    few = int((sums[0, 0, 0].cumsum(-1) < LEAST_MODES).sum()) + 1
+    lowest = sums[..., :few].sum(-1, keepdim=True).expand(*sums.shape[:-1], few)
+    return torch.cat([lowest, sums[..., few:]], -1)

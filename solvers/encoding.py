@@ -19,21 +19,18 @@ from torch import Tensor
 
 from ..linalg.cosine_basis import CosineBasis
 from ..linalg.dot import dot
+from ..linalg.rings import pooled
 from ..linalg.stationary import Stationary
 from .noise import Noise
+from .preconditioned_descent import PROBE, PreconditionedDescent
 from .problem import Problem, identity
-from .proximal import proximal, stationary_proximal
+from .proximal import stationary_proximal
 
-PROBE = 0.2
-"""Std of the probe of latents, and twice that of pixels: small against both, and more than a decoder in half precision
-rounds."""
 LEAST_SHARE = 0.1
 """Of a frequency that D can show: below that the measurement of it is noise."""
 MISFIT = 1.01
 """Root mean square residual, in units of the noise, from which on encoding has lost what was measured."""
-EVALUATIONS = 4
-LEAST_MODES = 32
-"""Below that many, a ring's power by one probe is off by more than a quarter."""
+DESCENT_STEPS = 2
 
 OPPONENT = ((1, 1, 1), (1, 0, -1), (1, -2, 1))
 """Brightness and two differences of colors (Ohta et al. 1980, "Color information for region segmentation"), with which
@@ -46,6 +43,7 @@ class Encoding:
 
     def __init__(self, problem: Problem, latents: Tensor):
         self.problem = problem
+        self.descend = PreconditionedDescent(problem, latents)
         self.pixels = replace(problem, decoder=identity, encoder=None)
         self._unit = self._probed(latents)
 
@@ -57,9 +55,8 @@ class Encoding:
         """About argmin_z |y - A(D(z))|^2 / (2 s^2) + |z - center|^2 / (2 variance), from center, [B, C, h, w].
 
         refined: z is decoded, and encoded again to make up for what encoding had changed; images whose residual is
-        above MISFIT even so, because the encoder does not find what shows the picture best, go on for EVALUATIONS of
-        L-BFGS, which takes gradients of the decoder. At high noise levels neither is needed: what a step misses there,
-        the next ones mend.
+        above MISFIT even so, because the encoder does not find what shows the picture best, go on by DESCENT_STEPS of
+        PreconditionedDescent. At high noise levels neither is needed: what a step misses there, the next ones mend.
         """
         decoder, encoder = self.problem.decoder, self.problem.encoder
         assert encoder is not None
@@ -74,8 +71,8 @@ class Encoding:
         misfit = self.pixels.relative_residual(decoded) > MISFIT
         if not misfit.any():
             return z
-        descended = proximal(self.problem, center, variance, start=z, evaluations=EVALUATIONS)
-        return torch.where(misfit.view(-1, 1, 1, 1), descended, z)
+        white = Stationary(CosineBasis.of(z), variance * torch.ones_like(z[:, :1]))
+        return torch.where(misfit.view(-1, 1, 1, 1), self.descend(z, center, white, DESCENT_STEPS), z)
 
     def _up_to_noise(self, x: Tensor, moved: Tensor) -> Tensor:
         """The first point from x to moved whose residual is as large as the noise, or moved (Morozov's discrepancy
@@ -103,10 +100,7 @@ class Encoding:
         probed = Stationary(basis, torch.ones_like(x), mixing)
         shown, kept, pattern = (probed.modes(image) for image in (shown, kept, pattern))
         products = torch.stack([torch.ones_like(x), shown.square(), kept * pattern, pattern.square()])
-        sums = basis.rings.sums(products)
-        few = int((sums[0, 0, 0].cumsum(-1) < LEAST_MODES).sum()) + 1  # lowest rings, which go together
-        sums[..., :few] = sums[..., :few].sum(-1, keepdim=True)
-        count, shown_power, kept_share, pattern_power = sums
+        count, shown_power, kept_share, pattern_power = pooled(basis.rings.sums(products))
         power = shown_power / count / PROBE**2
         share = (kept_share / pattern_power).clamp(LEAST_SHARE, 1)
         return replace(probed, power=basis.rings.between((power / share).flatten(0, 1)).view_as(x))

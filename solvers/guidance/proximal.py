@@ -21,9 +21,15 @@ import torch
 from torch import Tensor
 
 from ..denoising_covariance import denoising_covariance
+from ..encoding import Encoding
 from ..problem import Denoiser, Problem, per_image
 from ..proximal import proximal, stationary_proximal
 from .guidance import Guided, GuidedDenoiser
+
+ENCODED_ABOVE = 0.15
+"""Noise level in model units, above which data steps through a decoder begin by encoding."""
+PROBED_AGAIN = 1.0
+"""Noise level from which on what is denoised is like a picture, whose decoding tells of the decoder."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Proximal:
     def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
         if problem.noisy_image is not None and self.prior_variance is None:
             return _denoised_with(*problem.noisy_image, denoise)
+        if problem.encoder is not None and self.prior_variance is None:
+            return _encoded(problem, denoise)
 
         def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
             denoised = denoise(x, per_image(sigma, x))
@@ -59,5 +67,24 @@ def _denoised_with(image: Tensor, noise_std: float, denoise: Denoiser) -> Guided
         weight = sigma**2 / (sigma**2 + noise_std**2)
         level = max(math.sqrt(weight) * noise_std, denoise.sigma_min)
         return Guided(denoise(torch.lerp(x, image, weight), per_image(level, x)))
+
+    return guided
+
+
+def _encoded(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+    """The same through a decoder, by a few gradients of it; where sigma is large, from the point that encoding reaches,
+    since the way is far there, and gradients alone go astray."""
+    encoding, probed = None, math.inf
+
+    def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
+        nonlocal encoding, probed
+        denoised = denoise(x, per_image(sigma, x))
+        covariance = denoising_covariance(x, denoised, sigma)
+        if encoding is None or sigma <= PROBED_AGAIN < probed:
+            encoding, probed = Encoding(problem, denoised), sigma
+        if sigma > ENCODED_ABOVE:
+            z = encoding.proximal(denoised, covariance.variance, refined=False)
+            return Guided(encoding.descend(z, denoised, covariance, steps=1))
+        return Guided(encoding.descend(denoised, denoised, covariance, steps=2))
 
     return guided

@@ -1,0 +1,82 @@
+"""The proximal step through a decoder in a few gradients: conjugate gradients with a stationary preconditioner.
+
+    argmin_z |y - A(D(z))|^2 / (2 s^2) + (z - center)^T R^-1 (z - center) / 2
+
+The Hessian's stationary part is R^-1 + H / s^2, with H that of J^T A^T A J for the Jacobian J of D: read off one random
+probe, by frequency, the same for all channels. (With a matrix of channels for every frequency, the noise of one or four
+probes costs more than it brings.) One step is worth three evaluations of L-BFGS, two or three are worth six.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..linalg.cosine_basis import CosineBasis
+from ..linalg.dot import dot
+from ..linalg.rings import pooled
+from ..linalg.stationary import Stationary
+from .noise import Noise
+from .problem import Problem
+
+PROBE = 0.2
+"""Std of a probe of latents: small against them, and more than a decoder in half precision rounds."""
+LEAST_VARIANCE = 1e-4
+"""Of the mean, that a direction is taken to have: a denoiser may give none to some frequencies."""
+LONGEST = 2.0
+"""Of a step, in lengths that the preconditioner alone would give it."""
+
+
+class PreconditionedDescent:
+    """For a problem with a decoder D, probed at the latents given, [B, C, h, w], when it is first needed."""
+
+    def __init__(self, problem: Problem, latents: Tensor):
+        self.problem, self.latents = problem, latents
+
+    def __call__(self, z: Tensor, center: Tensor, covariance: Stationary, steps: int) -> Tensor:
+        """`steps` from z, by Polak and Ribiere's directions (1969), each as long as is right for a residual that is
+        linear along it: a gradient of the decoder and a decoding. covariance: R, the same for all channels."""
+        noise_variance = self.problem.noise_std**2
+        variance = covariance.power.clamp_min(LEAST_VARIANCE * covariance.variance)
+        inverse = variance / (1 + variance * self._curvature / noise_variance)
+        direction = gradient = turned = torch.zeros_like(z)
+        for _ in range(steps):
+            before, weighed = gradient, turned
+            residual, gradient = self._residual(z)
+            gradient = gradient / noise_variance + covariance.filter(z - center, 1 / variance)
+            turned = covariance.filter(gradient, inverse)
+            share = (dot(turned, gradient - before) / dot(weighed, before)).nan_to_num(0, 0, 0).clamp_min(0)
+            direction = share * direction - turned
+            change = self.problem.residual(z + direction) - residual
+            curvature = dot(change, change) / noise_variance + dot(
+                direction, covariance.filter(direction, 1 / variance)
+            )
+            length = (-dot(gradient, direction) / curvature).nan_to_num(0).clamp(0, LONGEST)
+            z = z + length * direction
+        return z
+
+    def _residual(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """y - A(D(z)), and the gradient of half its square."""
+        with torch.enable_grad():
+            leaf = z.detach().requires_grad_()
+            residual = self.problem.residual(leaf)
+            (gradient,) = torch.autograd.grad(dot(residual, residual).sum() / 2, leaf)
+        return residual.detach(), gradient
+
+    @cached_property
+    def _curvature(self) -> Tensor:
+        """H by frequency, [B, 1, h, w]."""
+        noise = Noise(0, [0] * len(self.latents), 0)  # one probe for all images, so that none depends on its batch
+        probe = noise.like(self.latents)
+        with torch.enable_grad():
+            leaf = self.latents.detach().requires_grad_()
+            residual = self.problem.residual(leaf)
+            change = self.problem.residual(self.latents + PROBE * probe).detach() - residual.detach()
+            (curved,) = torch.autograd.grad(residual, leaf, change / PROBE)
+        basis = CosineBasis.of(probe)
+        curved, probe = basis.transform(curved), basis.transform(probe)
+        products = torch.stack([torch.ones_like(probe), curved * probe, probe.square()]).sum(2, keepdim=True)
+        _, product, power = pooled(basis.rings.sums(products))
+        return basis.rings.between((product / power).clamp_min(0).flatten(0, 1))[:, None]
