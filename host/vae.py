@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -9,6 +11,7 @@ from torch.nn.functional import pad
 from .frames import has_frame_axis, with_frame_axis, without_frame_axis
 from .gradients import ordinary_copy
 from .residency import resident_vae
+from .statistics import Statistics, sample
 from .tiles import WHOLE, Cut, Piece, choose, cuts_of, piecewise
 
 SIZES = 128, 96, 64, 32  # latents, of a tile
@@ -65,23 +68,21 @@ class HostVAE:
         sizes = [max(tile // self.ratio, OVERLAP + 1)] if tile else SIZES
         cuts = cuts_of(self.latent_shape[1:], sizes, lambda _: OVERLAP, MARGIN, 1, by_hand=tile > 0)
         self.cut = choose(cuts, lambda cut: self._decoding(batch, cut) <= free, frugal)
-        graph = CHECKPOINTED_DECODER_GRAPH
-        self.gradient_cut = choose(cuts, lambda cut: graph * self._decoding(batch, cut) <= free, frugal)
+        self.gradient_cut = choose(cuts, lambda cut: self._differentiating(batch, cut) <= free, frugal)
 
     def memory(self, batch: int) -> int:
-        """Bytes that decoding takes, or a checkpointed gradient through it if that is more, cut as planned."""
-        gradient = CHECKPOINTED_DECODER_GRAPH * self._decoding(batch, self.gradient_cut)
-        return max(gradient, self._decoding(batch, self.cut))
+        """Bytes that decoding takes, or a gradient through it if that is more, cut as planned."""
+        return max(self._decoding(batch, self.cut), self._differentiating(batch, self.gradient_cut))
 
     def is_short(self, batch: int, free: int) -> bool:
-        """Whether blocks have to be checkpointed for a gradient.
-
-        Those of a video's VAE cannot be, for they keep what they computed for the frames to come.
-        """
-        return not has_frame_axis(self.format) and free < DECODER_GRAPH * self._decoding(batch, self.gradient_cut)
+        """Whether blocks have to be checkpointed for a gradient. Those of tiles never are, for a tile's statistics are
+        gone when they are run again; those of a video's VAE cannot be, for they keep what they computed for the frames
+        to come."""
+        cut = self.gradient_cut
+        return not cut.size and not has_frame_axis(self.format) and free < DECODER_GRAPH * self._decoding(batch, cut)
 
     def decode(self, z: Tensor) -> Tensor:
-        pixels = piecewise(self._decode, z, self._cut(z), leave=self.ratio)
+        pixels = self._piecewise(self._decode, z, leave=self.ratio)
         height, width = self.image_size
         return pixels[..., :height, :width]
 
@@ -89,20 +90,37 @@ class HostVAE:
         _, h, w = self.latent_shape
         height, width = self.image_size
         x = pad(x, (0, w * self.ratio - width, 0, h * self.ratio - height), mode="replicate")
-        return piecewise(self._encode, x, self._cut(x), enter=self.ratio)
+        return self._piecewise(self._encode, x, enter=self.ratio)
 
-    def _cut(self, given: Tensor) -> Cut:
-        return self.gradient_cut if torch.is_grad_enabled() and given.requires_grad else self.cut
+    def _piecewise(self, network: Callable[[Tensor], Tensor], x: Tensor, enter: int = 1, leave: int = 1) -> Tensor:
+        cut = self.gradient_cut if torch.is_grad_enabled() and x.requires_grad else self.cut
+        if not cut.size:
+            return piecewise(lambda part, _: network(part), x, cut, enter, leave)
+        return torch.cat([self._in_tiles(network, one, cut, enter, leave) for one in x.split(1)])
 
-    def _decode(self, z: Tensor, _: Piece) -> Tensor:
+    def _in_tiles(self, network: Callable[[Tensor], Tensor], x: Tensor, cut: Cut, enter: int, leave: int) -> Tensor:
+        statistics = Statistics(self.network)
+        statistics.read(network, sample(x, enter * cut.size))
+
+        def normalized(part: Tensor, _: Piece) -> Tensor:
+            with statistics.applied():
+                return network(part)
+
+        return piecewise(normalized, x, cut, enter, leave)
+
+    def _decode(self, z: Tensor) -> Tensor:
         latents = self.format.process_out(with_frame_axis(z, self.format))
         pixels = without_frame_axis(self.network.decode(latents.to(self.vae.vae_dtype)).float())
         return (pixels - self.low) * (2 / (self.high - self.low)) - 1
 
-    def _encode(self, x: Tensor, _: Piece) -> Tensor:
+    def _encode(self, x: Tensor) -> Tensor:
         x = self.low + (x + 1) / 2 * (self.high - self.low)
         latents = self.network.encode(with_frame_axis(x.to(self.vae.vae_dtype), self.format)).float()
         return without_frame_axis(self.format.process_in(latents))
+
+    def _differentiating(self, batch: int, cut: Cut) -> int:
+        """Bytes that a gradient takes, with blocks checkpointed where that can be."""
+        return (DECODER_GRAPH if cut.size else CHECKPOINTED_DECODER_GRAPH) * self._decoding(batch, cut)
 
     def _decoding(self, batch: int, cut: Cut) -> int:
         """Bytes that decoding the largest piece takes."""
