@@ -32,8 +32,9 @@ def network_cuts(model: comfy.model_patcher.ModelPatcher, picture: tuple[int, in
 
     ratio: pixels of a latent's side. tile: of a tile's side, 0 for what suits the model. A network with a finite
     receptive field has tiles that see half of it beyond what they are used for: what the embedded prior sees farther
-    away changes its result by less than 5e-6, at any noise level. Any other has tiles of the size that it was trained
-    on, where it is at its best, and of which a quarter is shared with a neighbour.
+    away changes its result by less than 5e-6, at any noise level. Such tiles are at least twice as large as what they
+    share. Any other network has tiles of the size that it was trained on, where it is at its best, and of which a
+    quarter is shared with a neighbour.
     """
     network = model.model.diffusion_model
     radius = network.receptive_radius if isinstance(network, HostPixelNetwork) else None
@@ -42,7 +43,7 @@ def network_cuts(model: comfy.model_patcher.ModelPatcher, picture: tuple[int, in
         margin = -(-radius // (2 * multiple)) * multiple
         shared = 2 * margin + multiple
         sizes = [tile // multiple * multiple] if tile else EXACT_SIZES
-        sizes = [max(size, shared + multiple) for size in sizes]
+        sizes = [max(size, 2 * shared) for size in sizes]
         return cuts_of(picture, sizes, lambda _: shared, margin, multiple, by_hand=tile > 0)
     multiple = max(MULTIPLE // ratio, 1)
     size = max((tile or trained_size(model)) // ratio // multiple, 2) * multiple
