@@ -91,9 +91,10 @@ class Workload:
         frugal: after more had been asked than there was, in small tiles and with blocks checkpointed.
         """
         free, ratio = obtainable_memory(self.model.load_device), 1 if self.vae is None else self.vae.ratio
+        height, width = self.shape[2:]
         if self.vae is not None:
             self.vae.plan(self.shape[0], free, self.tile, frugal)
-        cuts = network_cuts(self.model, self.shape[2:], ratio, self.tile)
+        cuts = network_cuts(self.model, (height, width), ratio, self.tile)
         graph = CHECKPOINTED_MODEL_GRAPH if self.gradients else 1
         cut = choose(cuts, lambda cut: graph * replace(self, cut=cut).calling <= free, frugal)
         return replace(self, cut=cut, frugal=frugal)
@@ -141,7 +142,8 @@ class Workload:
                 if self.vae.is_short(self.shape[0], free):
                     stack.enter_context(differentiable_blocks(self.vae.network, short_of_memory=True))
             if self.gradients:
-                networks = guider.inner_model, *attached_modules(guider)
+                decoder = None if self.vae is None else self.vae.network  # loaded with the model, and differentiable
+                networks = guider.inner_model, *(one for one in attached_modules(guider) if one is not decoder)
                 stack.enter_context(differentiable(*networks))
                 guider.conds = ordinary_conditioning(guider.conds)
                 short = free < MODEL_GRAPH * self.calling

@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d
 
 from maprps.host import memory, run
 from maprps.host.custom_sampling import PosteriorGuider
+from maprps.host.latent_example import load_latent_example
 from maprps.host.pixel_model import as_host_model
 from maprps.host.restoration import Restoration, estimate_map, sample_posterior
 from maprps.host.run import Conditioning, Workload, run_solver
@@ -24,7 +25,7 @@ from maprps.host.tiles import WHOLE, Cut, Piece, piecewise
 from maprps.models import load_embedded
 from maprps.operators.denoising import Denoising
 from maprps.operators.resampling import SuperResolution
-from maprps.solvers.guidance import DPS, Proximal
+from maprps.solvers.guidance import DPS, LatentDPS, Proximal
 from maprps.solvers.map_estimation import Annealed
 from maprps.solvers.posterior_sampling import dpm_solver
 
@@ -337,6 +338,21 @@ def test_memory_that_runs_out_in_a_backward_pass(monkeypatch):
     found = sample_posterior(restoration, start, levels, DPS(), dpm_solver).image
     assert failing.count > 2
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_sparing_gradients_through_model_and_decoder():
+    """Blocks of both are then run again in the backward pass, each once."""
+    model, vae = load_latent_example()
+    measurement = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+    restoration = Restoration(model, SuperResolution(4), measurement, 0.05, 0, vae)
+    network, expected = model.model.diffusion_model, []
+    for calls in ([], [0]):
+        failing = Failing(network.forward, calls)
+        network.forward = failing
+        estimate = torch.zeros(1, *restoration.latent_shape)
+        expected.append(sample_posterior(restoration, estimate, [1.0, 0.0], LatentDPS(0.01), dpm_solver).image)
+        del network.forward
+    torch.testing.assert_close(*expected, atol=1e-4, rtol=0)
 
 
 def test_memory_that_runs_out_while_loading(monkeypatch):
