@@ -121,8 +121,8 @@ class Workload:
     def asking(self, guider: comfy.samplers.CFGGuider) -> None:
         """Has the host ask for a piece's memory, where it would ask for that of the whole."""
 
-        def prepare(ask: Callable, model, shape, conds, model_options=None):
-            return ask(model, self.piece_shape, conds, model_options=model_options)
+        def prepare(ask: Callable, model, shape, *more, **options):
+            return ask(model, self.piece_shape, *more, **options)
 
         guider.model_options = comfy.model_patcher.create_model_options_clone(guider.model_options)
         add_wrapper(WrappersMP.PREPARE_SAMPLING, prepare, guider.model_options, is_model_options=True)

@@ -229,6 +229,27 @@ def test_a_sample_is_taken_from_all_over():
     assert sample(x, 100) is x
 
 
+@pytest.mark.slow
+def test_tiles_leave_no_seam(photo):
+    """The mean gradient across the tiles' borders over that elsewhere, against the same of a restoration in one piece:
+    the latent example, tiles as small as they get."""
+    model, vae = load_latent_example()
+    degradation = SuperResolution(2, "box")
+    measurement = avg_pool2d(photo("astronaut")[:, :136, :192].movedim(-1, 1), 2).movedim(1, -1)
+    ratios = []
+    for tile in (0, 128):
+        restoration = Restoration(model, degradation, measurement, 0.02, 0, vae, tile=tile)
+        image = estimate_map(restoration, Annealed(steps=3))[0].image
+        (cut, *_) = run.network_cuts(model, restoration.latent_shape[1:], 8, 128)
+        steps = (image[:, :, 1:] - image[:, :, :-1]).abs().mean(dim=(0, 1, 3))
+        borders = torch.zeros(len(steps), dtype=torch.bool)
+        for span, _ in cut.tiles(restoration.latent_shape[2]):
+            borders[[8 * at - 1 for at in (span.start, span.stop) if 0 < 8 * at < image.shape[2]]] = True
+        assert borders.sum() == 2
+        ratios.append(steps[borders].mean() / steps[~borders].mean())
+    assert abs(ratios[1] / ratios[0] - 1) <= 0.02
+
+
 @pytest.fixture
 def small_memory(monkeypatch):
     """small_memory(of, pieces): as if there were just the memory for calls of that shape."""
