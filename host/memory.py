@@ -17,7 +17,7 @@ def obtainable_memory(device: torch.device) -> int:
     free = comfy.model_management.get_free_memory(device)
     if device.type == "cpu":  # where the host keeps the weights of all models
         return free
-    loaded = comfy.model_management.loaded_models()
+    loaded = [patcher for patcher in comfy.model_management.loaded_models() if patcher is not None]  # it may be gone
     return free + sum(patcher.loaded_size() for patcher in loaded if patcher.load_device == device)
 
 
