@@ -15,6 +15,7 @@ from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler
 from .denoiser import HostDenoiser, to_noise_std
 from .frames import with_frame_axis, without_frame_axis
+from .memory import sparing
 from .restoration import SAMPLING_STAGE, Restoration
 from .run import Conditioning
 
@@ -34,22 +35,27 @@ class PosteriorSampler(comfy.samplers.Sampler):
         copies = copies_of(noise, self.restoration)
         workload = self.restoration.workload(copies, self.guidance.differentiates)
         workload = replace(workload, model=model_wrap.model_patcher)
-        workload.load()
-        denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), extra_args.get("seed"))
-        levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]
-        fresh = Noise(extra_args.get("seed") or 0, range(len(noise)), SAMPLING_STAGE)
 
         def report(step: int, total: int, estimate: Tensor) -> None:
             if callback is not None:
                 estimate = with_frame_axis(estimate, latent_format)
                 callback(step - 1, estimate, estimate, total)
 
-        with workload.solving(model_wrap):
-            guided = self.guidance(self.restoration.problem(copies), denoise)
-            start = noise.clone() * levels[0]
-            if latent_image is not None:
-                start = start + without_frame_axis(latent_image)
-            return with_frame_axis(self.sampler(guided, start, levels, fresh, report), latent_format)
+        def attempt(frugal: bool) -> Tensor:
+            planned = workload.planned(frugal)
+            planned.load()
+            seed = extra_args.get("seed")
+            denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), seed, planned.cut)
+            levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]
+            fresh = Noise(seed or 0, range(len(noise)), SAMPLING_STAGE)
+            with planned.solving(model_wrap):
+                guided = self.guidance(self.restoration.problem(copies), denoise)
+                start = noise.clone() * levels[0]
+                if latent_image is not None:
+                    start = start + without_frame_axis(latent_image)
+                return with_frame_axis(self.sampler(guided, start, levels, fresh, report), latent_format)
+
+        return sparing(attempt)
 
 
 class PosteriorGuider(comfy.samplers.CFGGuider):
@@ -70,15 +76,22 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict = {}, seed=None) -> Tensor:  # noqa: B006
         shape = without_frame_axis(x).shape
         copies = copies_of(x, self.restoration)
-        with replace(self.workload, model=self.model_patcher, shape=tuple(shape)).solving(self):
-            if self.guided is None:
-                self.denoise = HostDenoiser(_Prior(self), model_options, seed)
-                self.guided = self.guidance(self.restoration.problem(copies), self.denoise)
-            self.denoise.set_options(model_options, seed)
-            sigma = to_noise_std(self.denoise.sampling, float(timestep.flatten()[0]))
-            next_sigma = _next_sigma(model_options, timestep, self.denoise)
-            denoised = self.guided(self.denoise.from_host_state(x, sigma), sigma, next_sigma).denoised
-            return with_frame_axis(denoised, self.denoise.latent_format)
+
+        def attempt(frugal: bool) -> Tensor:
+            if self.guided is None or frugal:
+                workload = replace(self.workload, model=self.model_patcher, shape=tuple(shape))
+                self.planned = workload.planned(frugal)
+            with self.planned.solving(self):
+                if self.guided is None or frugal:
+                    self.denoise = HostDenoiser(_Prior(self), model_options, seed, self.planned.cut)
+                    self.guided = self.guidance(self.restoration.problem(copies), self.denoise)
+                self.denoise.set_options(model_options, seed)
+                sigma = to_noise_std(self.denoise.sampling, float(timestep.flatten()[0]))
+                next_sigma = _next_sigma(model_options, timestep, self.denoise)
+                denoised = self.guided(self.denoise.from_host_state(x, sigma), sigma, next_sigma).denoised
+                return with_frame_axis(denoised, self.denoise.latent_format)
+
+        return sparing(attempt)
 
 
 class _Prior:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import comfy.model_sampling
 import torch
 from comfy.model_management import OOM_EXCEPTION, throw_exception_if_processing_interrupted
+from comfy.patcher_extension import WrappersMP, add_wrapper
 from torch import Tensor
 
 from .frames import with_frame_axis, without_frame_axis
 from .gradients import with_own_skips, without_caches
+from .tiled_model import TiledPrediction
+from .tiles import WHOLE, Cut
 
 
 class HostDenoiser:
     """Wraps what the host hands to a sampler, with conditioning, guidance scale, LoRA and patches applied.
 
     eps, v and EDM models already speak of x0 + sigma * eps. A flow model's state (1 - t) x0 + t * scale * eps is
-    (1 - t) times that, with sigma = scale * t / (1 - t). Any call can be cancelled by the person waiting for it.
+    (1 - t) times that, with sigma = scale * t / (1 - t).
+    cut: how the model is given pictures that are too large for it. Any call can be cancelled by who waits for it.
     """
 
-    def __init__(self, guider, model_options: dict, seed: int):
+    def __init__(self, guider, model_options: dict, seed: int, cut: Cut = WHOLE):
         self.guider = guider
+        self.tiled = None if cut == WHOLE else TiledPrediction(cut)
         self.set_options(model_options, seed)
         self.sampling = guider.inner_model.model_sampling
         self.latent_format = guider.inner_model.latent_format
@@ -29,6 +34,8 @@ class HostDenoiser:
     def set_options(self, model_options: dict, seed: int) -> None:
         """What the host's sampler gives for the calls that follow."""
         self.model_options, self.seed = with_own_skips(model_options), seed
+        if self.tiled is not None:
+            add_wrapper(WrappersMP.CALC_COND_BATCH, self.tiled, self.model_options, is_model_options=True)
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         throw_exception_if_processing_interrupted()

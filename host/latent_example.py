@@ -50,6 +50,7 @@ class ExampleLatents(comfy.latent_formats.LatentFormat):
 class _Config(comfy.supported_models_base.BASE):
     supported_inference_dtypes = [torch.float16, torch.bfloat16, torch.float32]
     memory_usage_factor = 0.5
+    trained_size = 512  # it knows crops of 192 pixels, but has no attention, and sees other sizes alike
 
 
 def load_latent_example(path: Path = PATH) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.VAE]:

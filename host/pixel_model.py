@@ -11,7 +11,7 @@ import comfy.supported_models_base
 import torch
 from torch import Tensor, nn
 
-from ..models import PixelNetwork
+from ..models import ADM, PixelNetwork
 from ..models.preconditioning import DDPM, EDM, Scaling
 from ..models.schedules import ddpm_sigmas
 
@@ -53,6 +53,7 @@ class PixelSampling(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_samp
 
 class _Config(comfy.supported_models_base.BASE):
     latent_format = PixelSpace
+    trained_size = 256
     supported_inference_dtypes = [torch.float32]
 
 
@@ -61,9 +62,14 @@ class HostPixelNetwork(nn.Module):
 
     dtype = torch.float32
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: ADM):
         super().__init__()
         self.network = network
+
+    @property
+    def receptive_radius(self) -> int | None:
+        """Pixels, as `ADMConfig.receptive_radius`."""
+        return self.network.config.receptive_radius
 
     def forward(self, x: Tensor, timesteps: Tensor, **_) -> Tensor:
         return self.network(x, timesteps)[:, :3]

@@ -43,6 +43,8 @@ class Restored(NamedTuple):
 class Restoration:
     """What both stages are given: a measurement with its degradation, MODEL and conditioning, VAE of a latent model.
 
+    tile: pixels of a side of the tiles that networks are given, 0 for tiles only where the whole does not fit.
+
     Raises ValueError, before any work, for a latent model without a VAE, a VAE that does not go with the model, a
     measurement that does not fit, or a negative noise std.
     """
@@ -56,6 +58,7 @@ class Restoration:
     positive: list | None = None
     negative: list | None = None
     cfg: float = 1.0
+    tile: int = 0
 
     def __post_init__(self) -> None:
         channels = self.model.model.latent_format.latent_channels
@@ -100,7 +103,7 @@ class Restoration:
 
     def workload(self, copies: int = 1, gradients: bool = False) -> Workload:
         """What the host has to make room for: each measurement `copies` times."""
-        return Workload(self.model, (self.count * copies, *self.latent_shape), gradients, self.host_vae)
+        return Workload(self.model, (self.count * copies, *self.latent_shape), gradients, self.host_vae, self.tile)
 
     @cached_property
     def operator(self) -> Operator:
@@ -152,9 +155,9 @@ class Restoration:
 
 def estimate_map(restoration: Restoration, method: Method) -> tuple[Restored, Estimate]:
     """Stage 1, from A^+ y, encoded for a latent model. Returns the restored images and the method's report."""
-    noise = Noise(restoration.seed, [0] * restoration.count, MAP_STAGE)
 
     def solve(denoise: Denoiser, callback: Callback) -> tuple[Restored, Estimate]:
+        noise = Noise(restoration.seed, [0] * restoration.count, MAP_STAGE)
         problem = restoration.problem()
         start = problem.operator.initial_guess(problem.measurement)
         if problem.encoder is not None:
@@ -180,9 +183,9 @@ def sample_posterior(
     start = restoration.start(estimate).repeat_interleave(samples, dim=0)
     if sigmas[0] == 0 and restoration.host_vae is None:
         return Restored(start, estimate.repeat_interleave(samples, dim=0))
-    noise = Noise(restoration.seed, [*range(samples)] * restoration.count, SAMPLING_STAGE)
 
     def solve(denoise: Denoiser, callback: Callback) -> Restored:
+        noise = Noise(restoration.seed, [*range(samples)] * restoration.count, SAMPLING_STAGE)
         problem = restoration.problem(samples)
         x = start.to(problem.measurement.device)
         x = renoised_posterior_sampling(problem, denoise, guidance, sampler, x, sigmas, noise, callback)

@@ -13,6 +13,7 @@ import comfy.samplers
 import latent_preview
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.patcher_extension import WrappersMP, add_wrapper
 from torch import Tensor
 
 from ..solvers.problem import Callback
@@ -20,8 +21,11 @@ from .checkpointing import differentiable_blocks
 from .denoiser import HostDenoiser
 from .frames import has_frame_axis, with_frame_axis
 from .gradients import attached_modules, differentiable, ordinary_conditioning
+from .memory import obtainable_memory, sparing
 from .pixel_model import HostPixelNetwork
 from .residency import resident_conditioning, resident_model
+from .tiled_model import network_cuts
+from .tiles import WHOLE, Cut, choose
 from .vae import HostVAE
 
 Result = TypeVar("Result")
@@ -56,19 +60,22 @@ class Workload:
     """What the host has to make room for.
 
     shape: [B, C, h, w] of what is denoised. gradients: the solver differentiates through the model. vae: loaded
-    beside the model, for a solver that differentiates through its decoder.
+    beside the model, for a solver that differentiates through its decoder. tile: pixels of a tile's side, 0 for tiles
+    only where the whole does not fit. cut, frugal: see `planned`.
     """
 
     model: comfy.model_patcher.ModelPatcher
     shape: tuple[int, ...]
     gradients: bool = False
     vae: HostVAE | None = None
+    tile: int = 0
+    cut: Cut = WHOLE
+    frugal: bool = False
 
     @property
     def host_shape(self) -> tuple[int, ...]:
         """As the model has it: of an image model on a video's VAE [B, C, 1, h, w]."""
-        batch, channels, *size = self.shape
-        return (batch, channels, *[1] * has_frame_axis(self.model.model.latent_format), *size)
+        return self._host_shape(self.shape[0], *self.shape[2:])
 
     def resident(self) -> Workload:
         """The same on a model that can be differentiated, and that the host loads together with the VAE."""
@@ -78,55 +85,100 @@ class Workload:
             model.set_additional_models("maprps", [self.vae.patcher])
         return replace(self, model=model)
 
+    def planned(self, frugal: bool = False) -> Workload:
+        """The same, cut to what the host can make room for, the VAE's part with it; what fits stays whole.
+
+        frugal: after more had been asked than there was, in small tiles and with blocks checkpointed.
+        """
+        free, ratio = obtainable_memory(self.model.load_device), 1 if self.vae is None else self.vae.ratio
+        height, width = self.shape[2:]
+        if self.vae is not None:
+            self.vae.plan(self.shape[0], free, self.tile, frugal)
+        cuts = network_cuts(self.model, (height, width), ratio, self.tile)
+        graph = CHECKPOINTED_MODEL_GRAPH if self.gradients else 1
+        cut = choose(cuts, lambda cut: graph * replace(self, cut=cut).calling <= free, frugal)
+        return replace(self, cut=cut, frugal=frugal)
+
+    @property
+    def calling(self) -> float:
+        """Bytes that one call of the model takes without gradients."""
+        return self.model.memory_required(list(self.piece_shape))
+
+    @property
+    def piece_shape(self) -> tuple[int, ...]:
+        """As the model is given it."""
+        return self._host_shape(*self.cut.largest(self.shape[0], *self.shape[2:]))
+
     def load(self) -> None:
         """Asks the host for the memory that `solving` takes."""
-        need = (CHECKPOINTED_MODEL_GRAPH if self.gradients else 1) * self.model.memory_required(list(self.host_shape))
+        need = (CHECKPOINTED_MODEL_GRAPH if self.gradients else 1) * self.calling
         patchers = [self.model]
         if self.vae is not None:
             patchers.append(self.vae.patcher)
             need += self.vae.memory(self.shape[0])
         comfy.model_management.load_models_gpu(patchers, memory_required=need)
 
+    def asking(self, guider: comfy.samplers.CFGGuider) -> None:
+        """Has the host ask for a piece's memory, where it would ask for that of the whole."""
+
+        def prepare(ask: Callable, model, shape, *more, **options):
+            return ask(model, self.piece_shape, *more, **options)
+
+        guider.model_options = comfy.model_patcher.create_model_options_clone(guider.model_options)
+        add_wrapper(WrappersMP.PREPARE_SAMPLING, prepare, guider.model_options, is_model_options=True)
+
     @contextmanager
     def solving(self, guider: comfy.samplers.CFGGuider) -> Iterator[None]:
         """Out of inference mode, with the model (where `gradients`) and the VAE fit for backward passes.
 
-        Blocks are checkpointed, and a decoder goes tile by tile, where the free memory asks for it. Everything is
-        loaded.
+        Blocks are checkpointed where the free memory asks for it. Everything is loaded.
         """
-        free = comfy.model_management.get_free_memory(self.model.load_device)
+        free = 0 if self.frugal else comfy.model_management.get_free_memory(self.model.load_device)
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.no_grad())
             if self.vae is not None:
                 stack.enter_context(differentiable(self.vae.network))
-                if self.vae.spare_memory(self.shape[0], free):
+                if self.vae.is_short(self.shape[0], free):
                     stack.enter_context(differentiable_blocks(self.vae.network, short_of_memory=True))
             if self.gradients:
-                networks = guider.inner_model, *attached_modules(guider)
+                decoder = None if self.vae is None else self.vae.network  # loaded with the model, and differentiable
+                networks = guider.inner_model, *(one for one in attached_modules(guider) if one is not decoder)
                 stack.enter_context(differentiable(*networks))
                 guider.conds = ordinary_conditioning(guider.conds)
-                short = free < MODEL_GRAPH * self.model.memory_required(list(self.host_shape))
+                short = free < MODEL_GRAPH * self.calling
                 if short or not isinstance(guider.inner_model.diffusion_model, NEVER_OVERWRITES):
                     stack.enter_context(differentiable_blocks(*networks, short_of_memory=short))
             yield
+
+    def _host_shape(self, batch: int, *size: int) -> tuple[int, ...]:
+        return batch, self.shape[1], *[1] * has_frame_axis(self.model.model.latent_format), *size
 
 
 def run_solver(
     workload: Workload, solve: Solve[Result], seed: int, conditioning: Conditioning = Conditioning()
 ) -> Result:
-    """Returns solve(denoise, callback), with the model on its device."""
+    """Returns solve(denoise, callback), with the model on its device.
+
+    It is called again, once, where memory did not suffice. Raises MemoryError where it does not then either.
+    """
     workload = workload.resident()
-    guider = comfy.samplers.CFGGuider(workload.model)
-    conditioning.apply(guider, workload.gradients)
-    if workload.gradients or workload.vae is not None:
-        workload.load()
-    zeros = torch.zeros(workload.host_shape)
-    sampling = workload.model.get_model_object("model_sampling")
-    sigmas = torch.tensor([float(sampling.sigma_max), 0.0])
-    sampler = _Solver(workload, solve)
-    guider.sample(zeros, zeros, sampler, sigmas, disable_pbar=True, seed=seed)
-    return sampler.result
+
+    def attempt(frugal: bool) -> Result:
+        planned = workload.planned(frugal)
+        guider = comfy.samplers.CFGGuider(planned.model)
+        conditioning.apply(guider, planned.gradients)
+        planned.asking(guider)
+        if planned.gradients or planned.vae is not None:
+            planned.load()
+        zeros = torch.zeros(planned.host_shape)
+        sampling = planned.model.get_model_object("model_sampling")
+        sigmas = torch.tensor([float(sampling.sigma_max), 0.0])
+        sampler = _Solver(planned, solve)
+        guider.sample(zeros, zeros, sampler, sigmas, disable_pbar=True, seed=seed)
+        return sampler.result
+
+    return sparing(attempt)
 
 
 class _Solver(comfy.samplers.Sampler, Generic[Result]):
@@ -139,7 +191,9 @@ class _Solver(comfy.samplers.Sampler, Generic[Result]):
         self.workload, self.solve = workload, solve
 
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, *_, **__) -> Tensor:
-        denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), extra_args.get("seed"))
+        denoise = HostDenoiser(
+            model_wrap, extra_args.get("model_options", {}), extra_args.get("seed"), self.workload.cut
+        )
         with self.workload.solving(model_wrap):
             self.result = self.solve(denoise, self._reporter())
         return noise

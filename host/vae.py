@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from torch.utils.checkpoint import checkpoint
 
 from .frames import has_frame_axis, with_frame_axis, without_frame_axis
 from .gradients import ordinary_copy
 from .residency import resident_vae
-from .tiles import blend_tiles
+from .statistics import Statistics, sample
+from .tiles import WHOLE, Cut, Piece, choose, cuts_of, piecewise
 
-TILE = 64  # latents
-OVERLAP = 16
+SIZES = 128, 96, 64, 32  # latents, of a tile
+OVERLAP, MARGIN = 16, 6  # one of the tiny VAE is then off by less than 2e-4 of the range
 DECODER_GRAPH = 8  # a graph through a decoder holds this many times what decoding does
 CHECKPOINTED_DECODER_GRAPH = 3  # the same of a graph whose blocks are checkpointed
 
@@ -24,8 +26,8 @@ class HostVAE:
     A VAE of video serves a model that was made on it, and has images of one frame.
 
     An image whose sides are no multiple of the VAE's ratio lies in the upper left of one whose sides are: padded by its
-    border before encoding, cropped after decoding. Where a graph through the whole decoder would not fit the free
-    memory, decoding goes tile by tile.
+    border before encoding, cropped after decoding. What would not fit the memory goes picture by picture or tile by
+    tile, as `plan` decides; with gradients it may have to where it does not without.
 
     Raises ValueError, in one sentence, for a VAE of sound, or one that does not go with the model.
     """
@@ -47,7 +49,7 @@ class HostVAE:
         self.ratio = vae.spacial_compression_decode()
         # process_input is affine; its inverse is what process_output does before it clamps.
         self.low, self.high = (float(vae.process_input(torch.tensor(v))) for v in (0.0, 1.0))
-        self.tiled = False
+        self.cut = self.gradient_cut = WHOLE
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -58,18 +60,29 @@ class HostVAE:
         """Whether latents are the pixels: the host's pixel_space."""
         return hasattr(self.network, "pixel_space_vae") and self.ratio == 1
 
+    def plan(self, batch: int, free: int, tile: int = 0, frugal: bool = False) -> None:
+        """Chooses, for so many images and bytes, what is taken whole; tile: pixels of a tile's side, 0 for what fits.
+
+        frugal: after that was too much.
+        """
+        sizes = [max(tile // self.ratio, 2 * OVERLAP)] if tile else SIZES
+        cuts = cuts_of(self.latent_shape[1:], sizes, lambda _: OVERLAP, MARGIN, 1, by_hand=tile > 0)
+        self.cut = choose(cuts, lambda cut: self._decoding(batch, cut) <= free, frugal)
+        self.gradient_cut = choose(cuts, lambda cut: self._differentiating(batch, cut) <= free, frugal)
+
     def memory(self, batch: int) -> int:
-        """Bytes that a checkpointed gradient through the whole decoder takes."""
-        channels, *size = self.latent_shape
-        shape = (batch, channels, *[1] * has_frame_axis(self.format), *size)
-        decoding = self.vae.memory_used_decode(shape, self.vae.vae_dtype)
-        return CHECKPOINTED_DECODER_GRAPH * int(decoding)
+        """Bytes that decoding takes, or a gradient through it if that is more, cut as planned."""
+        return max(self._decoding(batch, self.cut), self._differentiating(batch, self.gradient_cut))
+
+    def is_short(self, batch: int, free: int) -> bool:
+        """Whether blocks have to be checkpointed for a gradient. Those of tiles never are, for a tile's statistics are
+        gone when they are run again; those of a video's VAE cannot be, for they keep what they computed for the frames
+        to come."""
+        cut = self.gradient_cut
+        return not cut.size and not has_frame_axis(self.format) and free < DECODER_GRAPH * self._decoding(batch, cut)
 
     def decode(self, z: Tensor) -> Tensor:
-        if self.tiled and max(z.shape[-2:]) > TILE:
-            pixels = blend_tiles(self._decode_checkpointed, z, TILE, OVERLAP, self.ratio)
-        else:
-            pixels = self._decode(z)
+        pixels = self._piecewise(self._decode, z, leave=self.ratio)
         height, width = self.image_size
         return pixels[..., :height, :width]
 
@@ -77,26 +90,41 @@ class HostVAE:
         _, h, w = self.latent_shape
         height, width = self.image_size
         x = pad(x, (0, w * self.ratio - width, 0, h * self.ratio - height), mode="replicate")
-        x = self.low + (x + 1) / 2 * (self.high - self.low)
-        latents = self.network.encode(with_frame_axis(x.to(self.vae.vae_dtype), self.format)).float()
-        return without_frame_axis(self.format.process_in(latents))
+        return self._piecewise(self._encode, x, enter=self.ratio)
+
+    def _piecewise(self, network: Callable[[Tensor], Tensor], x: Tensor, enter: int = 1, leave: int = 1) -> Tensor:
+        cut = self.gradient_cut if torch.is_grad_enabled() and x.requires_grad else self.cut
+        if not cut.size:
+            return piecewise(lambda part, _: network(part), x, cut, enter, leave)
+        return torch.cat([self._in_tiles(network, one, cut, enter, leave) for one in x.split(1)])
+
+    def _in_tiles(self, network: Callable[[Tensor], Tensor], x: Tensor, cut: Cut, enter: int, leave: int) -> Tensor:
+        statistics = Statistics(self.network)
+        statistics.read(network, sample(x, enter * cut.size))
+
+        def normalized(part: Tensor, _: Piece) -> Tensor:
+            with statistics.applied():
+                return network(part)
+
+        return piecewise(normalized, x, cut, enter, leave)
 
     def _decode(self, z: Tensor) -> Tensor:
         latents = self.format.process_out(with_frame_axis(z, self.format))
         pixels = without_frame_axis(self.network.decode(latents.to(self.vae.vae_dtype)).float())
         return (pixels - self.low) * (2 / (self.high - self.low)) - 1
 
-    def _decode_checkpointed(self, z: Tensor) -> Tensor:
-        return checkpoint(self._decode, z, use_reentrant=False, preserve_rng_state=False)
+    def _encode(self, x: Tensor) -> Tensor:
+        x = self.low + (x + 1) / 2 * (self.high - self.low)
+        latents = self.network.encode(with_frame_axis(x.to(self.vae.vae_dtype), self.format)).float()
+        return without_frame_axis(self.format.process_in(latents))
 
-    def spare_memory(self, batch: int, free: int) -> bool:
-        """Chooses, for so many bytes free, whole images or tiles. Returns whether blocks have to be checkpointed.
+    def _differentiating(self, batch: int, cut: Cut) -> int:
+        """Bytes that a gradient takes, with blocks checkpointed where that can be."""
+        return (DECODER_GRAPH if cut.size else CHECKPOINTED_DECODER_GRAPH) * self._decoding(batch, cut)
 
-        Those of a video's VAE cannot be, for they keep what they computed for the frames to come.
-        """
-        decoding = self.memory(batch) / CHECKPOINTED_DECODER_GRAPH
-        if has_frame_axis(self.format):
-            self.tiled = free < DECODER_GRAPH * decoding
-            return False
-        self.tiled = free < CHECKPOINTED_DECODER_GRAPH * decoding
-        return free < DECODER_GRAPH * decoding
+    def _decoding(self, batch: int, cut: Cut) -> int:
+        """Bytes that decoding the largest piece takes."""
+        channels, *size = self.latent_shape
+        images, *size = cut.largest(batch, *size)
+        shape = (images, channels, *[1] * has_frame_axis(self.format), *size)
+        return int(self.vae.memory_used_decode(shape, self.vae.vae_dtype))

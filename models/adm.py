@@ -45,6 +45,29 @@ class ADMConfig:
         """The network works on sides that are multiples of this number of pixels (others are padded and cropped)."""
         return self.unshuffle * 2 ** (len(self.widths) - 1)
 
+    @property
+    def receptive_radius(self) -> int | None:
+        """Pixels beyond a block of `multiple` a side that the block depends on, in whole multiples; None of a network
+        that attends or normalizes over the image, whose every pixel depends on all others.
+
+        Counted from the output back along the deepest path: a 3x3 convolution adds one pixel of its level, a residual
+        block two.
+        """
+        if self.norm != "pixel" or self.middle_attention or any(self.attention):
+            return None
+        radius = 1
+        for level, blocks in enumerate(self.blocks):
+            if level:
+                radius = -(-(radius + (2 if self.residual_resampling else 1)) // 2)
+            radius += 2 * (blocks + 1)
+        radius += 4
+        for level, blocks in reversed(list(enumerate(self.blocks))):
+            radius += 2 * blocks
+            if level:
+                radius = 2 * (radius + 2) if self.residual_resampling else 2 * radius + 1
+        radius = self.unshuffle * (radius + 1)
+        return -(-radius // self.multiple) * self.multiple
+
 
 class PixelNorm(nn.LayerNorm):
     """Layer normalization over the channels of each pixel of [B, C, H, W]."""

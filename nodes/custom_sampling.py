@@ -9,12 +9,14 @@ from .choices import GUIDANCE, SOLVERS
 from .inputs import (
     CFG,
     NOISE_STD,
+    TILE,
     combo_input,
     degradation_input,
     float_input,
     measurement_input,
     noise_std_input,
     prompt_inputs,
+    tile_input,
 )
 
 SCALE = 1.0
@@ -56,6 +58,7 @@ class PosteriorSamplerNode(io.ComfyNode):
                 *problem_inputs(),
                 *guidance_inputs(),
                 combo_input("solver", SOLVERS.names, SOLVERS.default, SOLVERS.tooltip()),
+                tile_input(),
             ],
             outputs=[io.Sampler.Output()],
         )
@@ -71,8 +74,9 @@ class PosteriorSamplerNode(io.ComfyNode):
         guidance=GUIDANCE.default,
         guidance_scale=SCALE,
         solver=SOLVERS.default,
+        tile=TILE,
     ) -> io.NodeOutput:
-        restoration = Restoration(model, degradation, measurement, noise_std, 0, vae)
+        restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, tile=tile)
         return io.NodeOutput(PosteriorSampler(restoration, GUIDANCE[guidance](guidance_scale), SOLVERS[solver]))
 
 
@@ -85,7 +89,7 @@ class PosteriorGuiderNode(io.ComfyNode):
             category="MAP-RPS/custom sampling",
             description="A GUIDER for SamplerCustomAdvanced that holds any of the host's samplers to the measurement: "
             "where another guider says what the image is given the noise, this one says it given the measurement too.",
-            inputs=[*problem_inputs(), *prompt_inputs(), *guidance_inputs()],
+            inputs=[*problem_inputs(), *prompt_inputs(), *guidance_inputs(), tile_input()],
             outputs=[io.Guider.Output()],
         )
 
@@ -103,7 +107,8 @@ class PosteriorGuiderNode(io.ComfyNode):
         clip=None,
         guidance=GUIDANCE.default,
         guidance_scale=SCALE,
+        tile=TILE,
     ) -> io.NodeOutput:
         positive = positive_or_empty(positive, clip)
-        restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, positive, negative, cfg)
+        restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, positive, negative, cfg, tile)
         return io.NodeOutput(PosteriorGuider(restoration, GUIDANCE[guidance](guidance_scale)))

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from comfy_api.latest import io
 
+from .newer_hosts import advanced
+
 DegradationType = io.Custom("DEGRADATION")
 
 CATEGORY = "MAP-RPS/degradations"
@@ -16,6 +18,7 @@ MAX_SEED = 2**64 - 1
 NOISE_STD = 0.05
 STEPS = 0
 CFG = 1.0
+TILE = 0
 
 
 def float_input(name: str, default: float, span: tuple[float, float, float], tooltip: str, **more) -> io.Input:
@@ -140,4 +143,16 @@ def color_input() -> io.Input:
         default=True,
         tooltip="Take the image's colors and brightness over wide areas from the measurement, where the VAE has "
         "shifted them. Changes the image output only, not the latent.",
+    )
+
+
+def tile_input() -> io.Input:
+    return advanced(
+        int_input(
+            "tile",
+            TILE,
+            (0, 8192),
+            "Pixels of a side of the tiles that the model and the VAE are given. 0 chooses: the whole image where it "
+            "fits the memory, else tiles. Lower it where memory runs out.",
+        )
     )

@@ -10,6 +10,7 @@ from .choices import METHODS, Kind, method_named
 from .inputs import (
     CFG,
     NOISE_STD,
+    TILE,
     color_input,
     combo_input,
     degradation_input,
@@ -19,6 +20,7 @@ from .inputs import (
     positive_input,
     prompt_inputs,
     seed_input,
+    tile_input,
     vae_input,
 )
 from .newer_hosts import advanced
@@ -69,6 +71,7 @@ class MAPEstimation(io.ComfyNode):
                 *method_inputs("pixel"),
                 drawing_seed_input(),
                 positive_input(),
+                tile_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -89,8 +92,9 @@ class MAPEstimation(io.ComfyNode):
         steps=0,
         seed=0,
         positive=None,
+        tile=TILE,
     ) -> io.NodeOutput:
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive, tile=tile)
         restored, report = estimate_map(restoration, method_named(method, "pixel", steps))
         text = describe(report)
         return io.NodeOutput(restored.image, text, ui={"text": (text,)})
@@ -119,6 +123,7 @@ class LatentMAPEstimation(io.ComfyNode):
                 *method_inputs("latent"),
                 color_input(),
                 drawing_seed_input(),
+                tile_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -147,9 +152,10 @@ class LatentMAPEstimation(io.ComfyNode):
         steps=0,
         keep_colors=True,
         seed=0,
+        tile=TILE,
     ) -> io.NodeOutput:
         positive = positive_or_empty(positive, clip)
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg, tile)
         restored, report = estimate_map(restoration, method_named(method, "latent", steps))
         image = match_colors(restored.image, restoration.problem()) if keep_colors else restored.image
         text = describe(report)

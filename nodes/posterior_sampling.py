@@ -12,6 +12,7 @@ from .inputs import (
     CFG,
     NOISE_STD,
     STEPS,
+    TILE,
     color_input,
     combo_input,
     degradation_input,
@@ -24,6 +25,7 @@ from .inputs import (
     samples_input,
     sampling_steps_input,
     seed_input,
+    tile_input,
     vae_input,
 )
 from .newer_hosts import advanced
@@ -98,6 +100,7 @@ class RenoisedPosteriorSampling(io.ComfyNode):
                 positive_input(),
                 scale_input(),
                 level_input(),
+                tile_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -127,8 +130,9 @@ class RenoisedPosteriorSampling(io.ComfyNode):
         positive=None,
         scale=SCALES.default,
         level=LEVELS.default,
+        tile=TILE,
     ) -> io.NodeOutput:
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive, tile=tile)
         renoise = LEVELS[level](restoration, estimate, renoise, SCALES[scale])
         solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
@@ -161,6 +165,7 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
                 seed_input(),
                 scale_input(),
                 level_input(),
+                tile_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -194,9 +199,10 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
         seed=0,
         scale=SCALES.default,
         level=LEVELS.default,
+        tile=TILE,
     ) -> io.NodeOutput:
         positive = positive_or_empty(positive, clip)
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg, tile)
         renoise = LEVELS[level](restoration, estimate["samples"], renoise, SCALES[scale])
         solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("latent")[guidance](guidance_scale)

@@ -12,7 +12,17 @@ from ..host.degrade import residual_in_noise
 from ..host.restoration import Restoration, sample_posterior
 from ..solvers.posterior_sampling import Sampler
 from .choices import GUIDANCE, SAMPLERS, SCALES
-from .inputs import NOISE_STD, STEPS, degradation_input, measurement_input, noise_std_input, positive_input, seed_input
+from .inputs import (
+    NOISE_STD,
+    STEPS,
+    TILE,
+    degradation_input,
+    measurement_input,
+    noise_std_input,
+    positive_input,
+    seed_input,
+    tile_input,
+)
 from .posterior_sampling import SCALE, sampling_inputs, scale_input
 
 AUTOMATIC: Literal["auto"] = "auto"
@@ -49,6 +59,7 @@ class Traversal(io.ComfyNode):
                 seed_input(),
                 positive_input(),
                 scale_input(),
+                tile_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -91,8 +102,9 @@ class Traversal(io.ComfyNode):
         seed=0,
         positive=None,
         scale=SCALES.default,
+        tile=TILE,
     ) -> io.NodeOutput:
-        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
+        restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive, tile=tile)
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
         numbers = [
             sharp_renoise(restoration, estimate, SCALES[scale]) if level == AUTOMATIC else level

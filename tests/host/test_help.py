@@ -86,4 +86,4 @@ def test_newer_hosts_find_nodes_by_what_people_type(server):
 def test_options_that_few_need_are_folded_away_on_newer_hosts(server):
     inputs = own_nodes(server)["MAPRPS_RenoisedPosteriorSampling"]["input"]["optional"]
     folded = {name for name, spec in inputs.items() if len(spec) > 1 and spec[1].get("advanced")}
-    assert folded == {"guidance", "guidance_scale", "sampler", "scale"}
+    assert folded == {"guidance", "guidance_scale", "sampler", "scale", "tile"}

@@ -11,6 +11,7 @@ ROOT = Path(__file__).absolute().parents[2]
 HOST_MODULES = ("comfy", "comfy_api", "folder_paths", "latent_preview")
 
 INTERIOR = """
+comfy.conds.CONDList
 comfy.conds.CONDRegular
 comfy.controlnet.ControlBase
 comfy.controlnet.ControlNet
@@ -25,7 +26,9 @@ comfy.model_management.get_free_memory
 comfy.model_management.get_torch_device
 comfy.model_management.intermediate_device
 comfy.model_management.load_models_gpu
+comfy.model_management.loaded_models
 comfy.model_management.sage_attention_enabled
+comfy.model_management.soft_empty_cache
 comfy.model_management.throw_exception_if_processing_interrupted
 comfy.model_management.unet_dtype
 comfy.model_management.unet_manual_cast
@@ -35,12 +38,18 @@ comfy.model_patcher.create_model_options_clone
 comfy.model_sampling.CONST
 comfy.model_sampling.EPS
 comfy.model_sampling.ModelSamplingDiscrete
+comfy.patcher_extension.WrappersMP.CALC_COND_BATCH
+comfy.patcher_extension.WrappersMP.PREPARE_SAMPLING
+comfy.patcher_extension.add_wrapper
 comfy.samplers.CFGGuider.predict_noise
 comfy.samplers.Sampler
+comfy.samplers.get_area_and_mult
 comfy.sd.CLIP
 comfy.sd.VAE
 comfy.supported_models_base.BASE
 comfy.utils.ProgressBar
+comfy.utils.common_upscale
+comfy.utils.repeat_to_batch_size
 comfy_api.latest.ComfyExtension
 comfy_api.latest.io.Boolean.Input
 comfy_api.latest.io.Clip.Input
@@ -81,6 +90,7 @@ PARAMETERS = {  # of what the pack calls with these names
     "comfy.model_management.load_models_gpu": ["models", "memory_required"],
     "comfy.model_patcher.ModelPatcher": ["model", "load_device", "offload_device"],
     "comfy.samplers.CFGGuider.sample": ["noise", "latent_image", "sampler", "sigmas", "disable_pbar", "seed"],
+    "comfy.samplers.get_area_and_mult": ["conds", "x_in", "timestep_in"],
     "comfy.samplers.CFGGuider.predict_noise": ["x", "timestep", "model_options", "seed"],
     "comfy.sd.VAE": ["sd", "device", "dtype"],
     "latent_preview.prepare_callback": ["model", "steps"],

@@ -22,10 +22,10 @@ from labs.host_gradients import gradient_error
 
 import nodes
 from maprps.host import run
-from maprps.host import vae as vae_module
 from maprps.host.degrade import residual_in_noise
 from maprps.host.restoration import Restoration
 from maprps.host.run import Conditioning, Workload, run_solver
+from maprps.host.tiles import WHOLE, Cut
 from maprps.host.vae import HostVAE
 from maprps.nodes.custom_sampling import PosteriorGuiderNode
 from maprps.nodes.map_estimation import LatentMAPEstimation
@@ -237,10 +237,9 @@ def test_gradients_of_other_parametrizations(diffusion_model, kind):
 @pytest.mark.parametrize("tiled", [False, True], ids=["whole", "tiles"])
 def test_gradients_through_the_vae(sd15, monkeypatch, tiled):
     """Of the decoder as the solvers use it, against a central difference along a random direction."""
-    monkeypatch.setattr(vae_module, "TILE", 12)
-    monkeypatch.setattr(vae_module, "OVERLAP", 4)
     vae = HostVAE(sd15.vae, sd15.model, (125, 128))
-    monkeypatch.setattr(vae, "spare_memory", lambda batch, free: setattr(vae, "tiled", tiled))
+    monkeypatch.setattr(vae, "plan", lambda *_: None)
+    vae.cut = vae.gradient_cut = Cut(12, 4) if tiled else WHOLE
 
     def solve(denoise, callback):
         generator = torch.Generator().manual_seed(4)

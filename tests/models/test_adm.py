@@ -1,6 +1,7 @@
 """The network's parts against their formulas, and what it promises about image sizes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,15 @@ def test_a_tile_sees_what_the_whole_image_sees(random_network):
         atol=1e-5,
         rtol=0,
     )
+
+
+@pytest.mark.parametrize("resampling", [False, True])
+def test_receptive_radius(resampling, random_network):
+    """As gradients find it; none where a network attends or normalizes over the image."""
+    config = replace(SMALL, residual_resampling=resampling, unshuffle=1 if resampling else 2)
+    assert config.receptive_radius == receptive_radius(random_network(config))
+    assert GROUPED.receptive_radius is None
+    assert replace(SMALL, attention=(False, True)).receptive_radius is None
 
 
 def receptive_radius(network):
