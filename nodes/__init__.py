@@ -9,6 +9,7 @@ from .degradation_info import DegradationInfo
 from .degradations import DEGRADATION_NODES
 from .estimate_blur import EstimateBlur
 from .estimate_noise import EstimateNoise
+from .example_photo import ExamplePhoto
 from .keep_measured import KeepMeasured
 from .load_latent_example import LoadLatentExample
 from .load_pixel_model import LoadPixelModel
@@ -38,6 +39,7 @@ NODES: list[type[io.ComfyNode]] = [
     KeepMeasured,
     Uncertainty,
     Metrics,
+    ExamplePhoto,
 ]
 
 for node in NODES:

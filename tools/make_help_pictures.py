@@ -38,6 +38,8 @@ LARGEST = 25_000  # bytes
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    photos = [load(path.stem)[..., :3] for path in sorted(PHOTOS.glob("*.png")) if path.stem != "coffee_holes"]
+    save("ExamplePhoto", torch.cat([side_by_side(*photos[:3]), side_by_side(*photos[3:])]))
     save("DegradationInfo", seen_and_unseen(load("astronaut"), CompressedSensing()))
     save("EstimateBlur", blur_found(load("astronaut"), MotionBlur(25.0, 40.0, 0.5, 3)))
     holes = Inpainting.from_mask(1 - load("coffee_holes")[..., 3])

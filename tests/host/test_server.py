@@ -55,6 +55,7 @@ CONTRACT = {
     "MAPRPS_EstimateNoise": ({"image"}, ["FLOAT"]),
     "MAPRPS_EstimateBlur": ({"photo"}, ["DEGRADATION"]),
     "MAPRPS_Metrics": ({"image", "reference"}, ["FLOAT", "FLOAT", "FLOAT", "STRING", "IMAGE"]),
+    "MAPRPS_ExamplePhoto": ({"photo"}, ["IMAGE", "MASK", "STRING"]),
 }
 
 
