@@ -17,10 +17,12 @@ from .map_estimation import LatentMAPEstimation, MAPEstimation
 from .metrics import Metrics
 from .newer_hosts import offer
 from .posterior_sampling import LatentRenoisedPosteriorSampling, RenoisedPosteriorSampling
+from .restore_photo import RestorePhoto
 from .traversal import Traversal
 from .uncertainty import Uncertainty
 
 NODES: list[type[io.ComfyNode]] = [
+    RestorePhoto,
     LoadPixelModel,
     *DEGRADATION_NODES,
     EstimateNoise,

@@ -50,5 +50,6 @@ class ExamplePhoto(io.ComfyNode):
         with Image.open(FOLDER / f"{photo}.png") as file:
             pixels = torch.from_numpy(np.asarray(file.convert("RGBA")) / np.float32(255))[None]
         image, mask = pixels[..., :3].contiguous(), 1 - pixels[..., 3]
-        preview = ui.PreviewImage(image).as_dict() | {"text": (CREDITS[photo],)}
+        shown = torch.where(mask[..., None] > 0.5, 1.0, image)
+        preview = ui.PreviewImage(shown).as_dict() | {"text": (CREDITS[photo],)}
         return io.NodeOutput(image, mask, CREDITS[photo], ui=preview)
