@@ -3,7 +3,8 @@
 
     python quickstart.py                        restore a degraded photo; pictures in output/quickstart/
     python quickstart.py --serve                the same, and leave ComfyUI's page open for use
-    python quickstart.py --image me.jpg --degradation deblur
+    python quickstart.py --image me.jpg --degradation deblur      degrade a good photo of yours, and restore it
+    python quickstart.py --restore me.jpg       restore a photo that is damaged already; --folder IN --out OUT: many
     python quickstart.py check                  lint, types and the fast tests
     python quickstart.py test [pytest options]  the whole test suite
 

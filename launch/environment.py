@@ -191,6 +191,20 @@ def has_accelerator(python: Path) -> bool:
     return subprocess.run([python, "-c", test], capture_output=True).returncode == 0
 
 
+def python_with_pillow() -> Path:
+    """A Python that reads pictures, for who uses a ComfyUI that runs elsewhere and needs none here."""
+    light = PRIVATE / "venv-pictures"
+    made = [python_of(PRIVATE / name) for name in ("venv", "venv-own-comfyui", light.name)]
+    for python in (Path(sys.executable), *made):
+        if python.exists() and works(python, ["PIL.Image"]):
+            return python
+    PRIVATE.mkdir(exist_ok=True)
+    make_environment(light)
+    say("Fetching Pillow, which reads pictures (once; a few MB) ...")
+    pip(python_of(light), ["install", "--only-binary", ":all:", "pillow"])
+    return python_of(light)
+
+
 def fingerprint(installs: list[list]) -> list[str]:
     """One digest for each file among the arguments: it changes when what is to be installed does."""
     files = [argument for arguments in installs for argument in arguments if isinstance(argument, Path)]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .client import Client
@@ -46,21 +47,24 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, timeout: float = 300.0) -> Client:
-        """Returns a client once the server answers. Problem: the port is taken, the server dies or stays silent."""
+    def start(self, timeout: float = 300.0, check: Callable[[], None] = lambda: None) -> Client:
+        """Returns a client once the server answers. Problem: the port is taken, the server dies or stays silent.
+
+        check: called while waiting, and may raise, which ends the server.
+        """
         self._make_folders()
         if self.port:
             _check_port(self.port)
-            return self._start(timeout)
+            return self._start(timeout, check)
         for _ in range(2):  # another program may take a free port before the server does
             self.port = _free_port()
             try:
-                return self._start(timeout)
+                return self._start(timeout, check)
             except ServerDied:
                 if not _port_was_taken(self.log_text()):
                     raise
         self.port = _free_port()
-        return self._start(timeout)
+        return self._start(timeout, check)
 
     def wait(self) -> None:
         """Waits for the end of the server, which is ServerDied."""
@@ -106,7 +110,7 @@ class Server:
             command.append("--cpu")
         return [str(part) for part in command]
 
-    def _start(self, timeout: float) -> Client:
+    def _start(self, timeout: float, check: Callable[[], None]) -> Client:
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         environment |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
         with self.log.open("wb") as log:
@@ -125,6 +129,7 @@ class Server:
         deadline = time.monotonic() + timeout
         try:
             while True:
+                check()
                 self.check_alive()
                 try:
                     client.get("/system_stats")
