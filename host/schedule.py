@@ -6,6 +6,7 @@ equal amounts are equal noise on any model. 0 is the estimate itself on both.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Literal
 
 from ..models.schedules import ddpm_sigmas
@@ -34,6 +35,12 @@ def renoise_sigma(model, renoise: float, scale: Scale = "time") -> float:
         least, most = NOISE_SPAN
         sigma = least * (most / least) ** renoise
     return min(sigma, sigma_range(sampling)[1])
+
+
+def renoise_of(model, sigma: float, scale: Scale = "time") -> float:
+    """The renoise level of a sigma*, to the next thousandth: the least whose sigma* is as large, or 1."""
+    levels = [level / 1000 for level in range(1001)]
+    return levels[min(bisect_left(levels, sigma, key=lambda level: renoise_sigma(model, level, scale)), 1000)]
 
 
 def few_step_sigmas(restoration: Restoration, renoise: float, steps: int, scale: Scale = "time") -> list[float]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Generic, Literal, TypeVar
 
+from torch import Tensor
+
+from ..host.automatic_level import sharp_renoise
 from ..host.restoration import Restoration
 from ..host.schedule import Scale, every_step_sigmas, few_step_sigmas
 from ..solvers.guidance import DCDP, DDNM, DMPS, DPS, LDIR, MMPS, PSLD, Guidance, LatentDPS, PiGDM, Proximal
@@ -208,7 +211,9 @@ METHODS: Choices[Method] = Choices(
 
 Schedule = Callable[[Restoration, float, int, Scale], tuple[Sampler, list[float]]]
 """schedule(restoration, renoise, steps, scale): a sampler, and the noise levels it goes along."""
-
+Level = Callable[[Restoration, Tensor, float, Scale], float]
+"""level(restoration, estimate, renoise, scale): the renoise level to go to. estimate: as the node has it, IMAGE or the
+samples of a LATENT."""
 SAMPLERS: Choices[Schedule] = Choices(
     "sampler",
     [
@@ -241,6 +246,19 @@ SCALES: Choices[Scale] = Choices(
             "noise",
             "the same noise on any model, so that a value found with one serves another: 0.2 is sigma 0.12, 0.4 0.48, "
             "0.6 1.9, 0.8 7.5",
+        ),
+    ],
+)
+
+LEVELS: Choices[Level] = Choices(
+    "level",
+    [
+        Choice("as given", lambda restoration, estimate, renoise, scale: renoise, "what renoise says"),
+        Choice(
+            "as sharp as a photo",
+            lambda restoration, estimate, renoise, scale: sharp_renoise(restoration, estimate, scale),
+            "the least that brings back nine tenths of the detail that the estimate lacks, judged by one more sample, "
+            "from renoise 1; renoise has no effect then",
         ),
     ],
 )

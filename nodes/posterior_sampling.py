@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from comfy_api.latest import io
+from torch import Tensor
 
+from ..host.degrade import residual_in_noise
 from ..host.match import match_colors
 from ..host.prompts import positive_or_empty
 from ..host.restoration import Restoration, sample_posterior
-from .choices import GUIDANCE, SAMPLERS, SCALES, Kind
+from .choices import GUIDANCE, LEVELS, SAMPLERS, SCALES, Kind
 from .inputs import (
     CFG,
     NOISE_STD,
@@ -53,6 +55,27 @@ def scale_input() -> io.Input:
     return advanced(combo_input("scale", SCALES.names, SCALES.default, f"How renoise is read. {SCALES.tooltip()}"))
 
 
+def level_input() -> io.Input:
+    return combo_input("level", LEVELS.names, LEVELS.default, f"How far to go. {LEVELS.tooltip()}")
+
+
+def text_output() -> io.Output:
+    return io.String.Output(
+        "text", display_name="text", tooltip="Level, model calls and residual, for Preview as Text."
+    )
+
+
+def describe(restoration: Restoration, renoise: float, sigmas: list[float], image: Tensor) -> str:
+    """Level, calls, and the residual of the worst image. image: IMAGE, the samples of each measurement in a row."""
+    calls = len(sigmas) - 1
+    text = f"renoise {renoise:g} (sigma {sigmas[0]:.3g}), {calls} model call{'s' * (calls != 1)} a sample"
+    if restoration.noise_std == 0:
+        return text
+    measurement = restoration.measurement.repeat_interleave(len(image) // restoration.count, 0)
+    _, residual = residual_in_noise(image, restoration.operator, measurement, restoration.noise_std)
+    return f"{text}, residual {float(residual.max()):.2f} of the noise"
+
+
 class RenoisedPosteriorSampling(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -74,13 +97,15 @@ class RenoisedPosteriorSampling(io.ComfyNode):
                 seed_input(),
                 positive_input(),
                 scale_input(),
+                level_input(),
             ],
             outputs=[
                 io.Image.Output(
                     "image",
                     display_name="image",
                     tooltip="Samples in a row for each measurement; neither clamped nor rounded.",
-                )
+                ),
+                text_output(),
             ],
         )
 
@@ -101,11 +126,15 @@ class RenoisedPosteriorSampling(io.ComfyNode):
         seed=0,
         positive=None,
         scale=SCALES.default,
+        level=LEVELS.default,
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
+        renoise = LEVELS[level](restoration, estimate, renoise, SCALES[scale])
         solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
-        return io.NodeOutput(sample_posterior(restoration, estimate, sigmas, term, solver, samples).image)
+        image = sample_posterior(restoration, estimate, sigmas, term, solver, samples).image
+        text = describe(restoration, renoise, sigmas, image)
+        return io.NodeOutput(image, text, ui={"text": (text,)})
 
 
 class LatentRenoisedPosteriorSampling(io.ComfyNode):
@@ -131,12 +160,14 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
                 color_input(),
                 seed_input(),
                 scale_input(),
+                level_input(),
             ],
             outputs=[
                 io.Latent.Output(
                     "sampled", display_name="samples", tooltip="Samples in a row for each measurement, as latents."
                 ),
                 io.Image.Output("image", display_name="image", tooltip="The same as pictures."),
+                text_output(),
             ],
         )
 
@@ -162,11 +193,14 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
         keep_colors=True,
         seed=0,
         scale=SCALES.default,
+        level=LEVELS.default,
     ) -> io.NodeOutput:
         positive = positive_or_empty(positive, clip)
         restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
+        renoise = LEVELS[level](restoration, estimate["samples"], renoise, SCALES[scale])
         solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("latent")[guidance](guidance_scale)
         restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples)
         image = match_colors(restored.image, restoration.problem(samples)) if keep_colors else restored.image
-        return io.NodeOutput({"samples": restored.latents}, image)
+        text = describe(restoration, renoise, sigmas, image)
+        return io.NodeOutput({"samples": restored.latents}, image, text, ui={"text": (text,)})

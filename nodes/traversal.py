@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from comfy_api.latest import io
 
 from ..evaluation import gradient_distance, psnr, rmse, sharpness, ssim
 from ..evaluation.pictures import TraversalPoint, contact_sheet, distortion_perception_plot, level_plot
+from ..host.automatic_level import sharp_renoise
 from ..host.degrade import residual_in_noise
 from ..host.restoration import Restoration, sample_posterior
 from ..solvers.posterior_sampling import Sampler
@@ -12,6 +15,7 @@ from .choices import GUIDANCE, SAMPLERS, SCALES
 from .inputs import NOISE_STD, STEPS, degradation_input, measurement_input, noise_std_input, positive_input, seed_input
 from .posterior_sampling import SCALE, sampling_inputs, scale_input
 
+AUTOMATIC: Literal["auto"] = "auto"
 LEVELS = "0, 0.05, 0.1, 0.2, 0.4, 1"
 TARGETS = {"residual/noise": 1.0}
 
@@ -38,7 +42,8 @@ class Traversal(io.ComfyNode):
                     "levels",
                     optional=True,
                     default=LEVELS,
-                    tooltip="Re-noise levels, 0 to 1, separated by commas. 0 is the estimate itself.",
+                    tooltip="Re-noise levels, 0 to 1, separated by commas. 0 is the estimate itself; auto chooses one "
+                    "that is as sharp as a photo, by one more sample.",
                 ),
                 *sampling_inputs("pixel"),
                 seed_input(),
@@ -89,7 +94,10 @@ class Traversal(io.ComfyNode):
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive)
         term = GUIDANCE.of("pixel")[guidance](guidance_scale)
-        numbers = parse_levels(levels)
+        numbers = [
+            sharp_renoise(restoration, estimate, SCALES[scale]) if level == AUTOMATIC else level
+            for level in parse_levels(levels)
+        ]
         walk = [SAMPLERS[sampler](restoration, level, steps, SCALES[scale]) for level in numbers]
         whole, done = sum(len(sigmas) - 1 for _, sigmas in walk), 0
         images = []
@@ -127,14 +135,17 @@ def part_of(sampler: Sampler, done: int, whole: int) -> Sampler:
     return run
 
 
-def parse_levels(text: str) -> list[float]:
-    """Comma-separated numbers in 0..1. Raises ValueError for anything else."""
+def parse_levels(text: str) -> list[float | Literal["auto"]]:
+    """Comma-separated numbers in 0..1, or AUTOMATIC. Raises ValueError for anything else."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
     try:
-        levels = [float(part) for part in text.split(",") if part.strip()]
+        levels = [part if part == AUTOMATIC else float(part) for part in parts]
     except ValueError:
         levels = []
-    if not levels or not all(0 <= level <= 1 for level in levels):
-        raise ValueError(f"levels is {text!r}: give numbers from 0 to 1 separated by commas, such as 0, 0.1, 0.4.")
+    if not levels or not all(level == AUTOMATIC or 0 <= level <= 1 for level in levels):
+        raise ValueError(
+            f"levels is {text!r}: give numbers from 0 to 1, or {AUTOMATIC}, separated by commas, such as 0, 0.1, 0.4."
+        )
     return levels
 
 
