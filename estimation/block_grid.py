@@ -14,8 +14,8 @@ LEAST_SIDE = 64  # below, 64 places of the grid have too few blocks each to be t
 ROUNDED = 0.65  # JPEG to quality 95 stays below 0.55, but for strong noise; untouched photos of 256 px are above 0.8
 
 
-def block_grid(grey: Tensor) -> bool:
-    """Whether a plane [H, W] was compressed on some 8 x 8 grid and not resized since.
+def block_grid(grey: Tensor) -> tuple[int, int] | None:
+    """Row and column of the first block of a plane [H, W] that was compressed on some 8 x 8 grid and not resized since.
 
     Each of the 64 places that the grid may have gives every block its highest four cosine coefficients. Rounding sends
     most of them to zero, at the right place only: there their median magnitude is far below what it is elsewhere. (The
@@ -24,7 +24,7 @@ def block_grid(grey: Tensor) -> bool:
     compression takes little of the noise away.
     """
     if min(grey.shape) < LEAST_SIDE:
-        return False
+        return None
     place = torch.arange(BLOCK)
     rows = [torch.cos(math.pi * (2 * place + 1) * k / (2 * BLOCK)).to(grey) for k in (BLOCK - 2, BLOCK - 1)]
     strength = np.zeros(BLOCK**2)
@@ -35,4 +35,7 @@ def block_grid(grey: Tensor) -> bool:
             height, width = (n // BLOCK for n in coefficients.shape)
             blocks = coefficients[: height * BLOCK, : width * BLOCK].reshape(height, BLOCK, width, BLOCK)
             strength += np.median(blocks.movedim(2, 1).numpy(force=True), (0, 1)).ravel()
-    return bool(strength.min() < ROUNDED * np.median(strength))
+    if strength.min() >= ROUNDED * np.median(strength):
+        return None
+    first = int(strength.argmin())
+    return first // BLOCK, first % BLOCK

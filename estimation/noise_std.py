@@ -77,16 +77,16 @@ def _std(plane: Tensor, hidden: Tensor) -> float:
 def _bounds(image: Tensor, clipped: float) -> list[str]:
     """Why the noise was stronger than it looks now, a line or none. image: [C, H, W]."""
     reasons = []
-    if block_grid(image.mean(0)):
+    if block_grid(image.mean(0)) is not None:
         reasons.append("it looks JPEG-compressed (a grid of 8x8 pixels shows)")
-    if len(image) == 3 and 0 < _finest_color(image) < COARSE_COLOR:
+    if len(image) == 3 and 0 < finest_color(image) < COARSE_COLOR:
         reasons.append("its finest detail has hardly any color, as after JPEG, video or a camera's smoothing")
     if clipped > CLIPPED:
         reasons.append(f"{clipped:.0%} of its values are clipped to black or white (left out, but others were near it)")
     return [f"   A lower bound, for noise was taken away: {'; '.join(reasons)}."] if reasons else []
 
 
-def _finest_color(image: Tensor) -> float:
+def finest_color(image: Tensor) -> float:
     """Std of the finest detail of color differences over that of brightness; 0 for grey."""
     nowhere = torch.zeros_like(image[0], dtype=torch.bool)
     brightness = _std(image.mean(0), nowhere)

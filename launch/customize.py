@@ -23,15 +23,18 @@ _NOISE_STD = {"denoise": 0.1}  # what is denoised should be noisy; the others ke
 _MEASURE = "MAPRPS_ApplyDegradation"
 _SAMPLING = ("MAPRPS_RenoisedPosteriorSampling", "MAPRPS_LatentRenoisedPosteriorSampling")
 _TRAVERSAL = "MAPRPS_Traversal"
+_EXAMPLE = "MAPRPS_ExamplePhoto"
 
 
 def customize(prompt: dict, object_info: dict, client: Client, python: Path, chosen: argparse.Namespace) -> None:
     """Puts what was chosen on the command line into the prompt, and the photo into the server's input folder."""
     if chosen.image or chosen.degradation == "inpaint":
-        photo = chosen.image or PHOTOS / load_image(prompt)["inputs"]["image"]
+        source = load_image(prompt)
+        photo = chosen.image or PHOTOS / f"{source['inputs']['photo']}.png"
         prepared, mask = PRIVATE / "photo.png", PRIVATE / "mask.png"
         prepare_photo(python, photo, prepared, mask, math.lcm(MULTIPLE, chosen.factor or 4))
-        load_image(prompt)["inputs"]["image"] = client.upload_image("own_photo.png", prepared.read_bytes())
+        own = client.upload_image("own_photo.png", prepared.read_bytes())
+        source |= {"class_type": "LoadImage", "inputs": {"image": own}}
         client.upload_image("own_mask.png", mask.read_bytes())
     if chosen.degradation:
         use_degradation(prompt, object_info, chosen.degradation, chosen.factor, "own_mask.png")
@@ -93,17 +96,17 @@ def use_numbers(
 
 
 def load_image(prompt: dict) -> dict:
-    """The Load Image node that the picture to be degraded comes from, through whatever lies between."""
+    """The Example Photo or Load Image that the picture to be degraded comes from, through whatever lies between."""
     return prompt[_way(prompt)[-1]]
 
 
 def _way(prompt: dict) -> list[str]:
-    """The ids of the nodes that the picture to be degraded comes through, back to Load Image."""
+    """The ids of the nodes that the picture to be degraded comes through, back to its source."""
     node, way = prompt[_measuring_node(prompt)], []
-    while node["class_type"] != "LoadImage":
+    while node["class_type"] not in ("LoadImage", _EXAMPLE):
         source = node["inputs"].get("image")
         if not isinstance(source, list):
-            raise Problem("This workflow's picture does not come from a Load Image node, so it cannot be replaced.")
+            raise Problem("This workflow's picture comes from no Example Photo or Load Image: it cannot be replaced.")
         way.append(source[0])
         node = prompt[source[0]]
     return way

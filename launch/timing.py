@@ -10,8 +10,11 @@ _FILE = PRIVATE / "timing.json"  # workflow -> seconds per megapixel
 
 
 def pixels(prompt: dict, inputs: Path) -> int | None:
-    """Number of pixels of the largest PNG that the prompt loads from the folder `inputs`; None where it loads none."""
-    names = [node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage"]
+    """Number of pixels of the largest PNG that the prompt loads; None where it loads none. inputs: the folder of all of
+    them, example photos too."""
+    own = [node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage"]
+    examples = [node["inputs"]["photo"] for node in prompt.values() if node["class_type"] == "MAPRPS_ExamplePhoto"]
+    names = [*own, *(f"{photo}.png" for photo in examples)]
     return max((_png_pixels(inputs / name) for name in names if name.endswith(".png")), default=None)
 
 

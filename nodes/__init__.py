@@ -9,6 +9,7 @@ from .degradation_info import DegradationInfo
 from .degradations import DEGRADATION_NODES
 from .estimate_blur import EstimateBlur
 from .estimate_noise import EstimateNoise
+from .example_photo import ExamplePhoto
 from .keep_measured import KeepMeasured
 from .load_latent_example import LoadLatentExample
 from .load_pixel_model import LoadPixelModel
@@ -16,10 +17,12 @@ from .map_estimation import LatentMAPEstimation, MAPEstimation
 from .metrics import Metrics
 from .newer_hosts import offer
 from .posterior_sampling import LatentRenoisedPosteriorSampling, RenoisedPosteriorSampling
+from .restore_photo import RestorePhoto
 from .traversal import Traversal
 from .uncertainty import Uncertainty
 
 NODES: list[type[io.ComfyNode]] = [
+    RestorePhoto,
     LoadPixelModel,
     *DEGRADATION_NODES,
     EstimateNoise,
@@ -38,6 +41,7 @@ NODES: list[type[io.ComfyNode]] = [
     KeepMeasured,
     Uncertainty,
     Metrics,
+    ExamplePhoto,
 ]
 
 for node in NODES:

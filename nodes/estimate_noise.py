@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..estimation import estimate_noise
+from ..estimation import estimate_noise, usable_noise
+from ..operators.jpeg import luma_tables
 from .inputs import CATEGORY
 
 
@@ -27,7 +28,8 @@ class EstimateNoise(io.ComfyNode):
                 io.Float.Output(
                     "noise_std",
                     display_name="noise_std",
-                    tooltip="Standard deviation on the 0..1 scale, over all channels and images.",
+                    tooltip="Standard deviation on the 0..1 scale to restore the photo with, over all channels and "
+                    "images; what JPEG has changed counts as noise.",
                 ),
                 io.String.Output(
                     "text",
@@ -40,5 +42,7 @@ class EstimateNoise(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, mask=None) -> io.NodeOutput:
-        result = estimate_noise(image, mask)
-        return io.NodeOutput(result.noise_std, result.text, ui={"text": (result.text,)})
+        found = estimate_noise(image, mask)
+        usable = usable_noise(image, mask, found, luma_tables())
+        text = f"{found.text}\n{usable.text}"
+        return io.NodeOutput(usable.noise_std, text, ui={"text": (text,)})

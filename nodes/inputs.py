@@ -15,7 +15,7 @@ CATEGORY = "MAP-RPS/degradations"
 MAX_SEED = 2**64 - 1
 
 # Defaults that several nodes have.
-NOISE_STD = 0.05
+NOISE_STD = 0.01  # a clean photo; where there is more, what is made of it says so
 STEPS = 0
 CFG = 1.0
 TILE = 0
@@ -55,8 +55,8 @@ def noise_std_input() -> io.Input:
         NOISE_STD,
         (0.0, 10.0, 0.005),
         "How noisy the measurement is, as a standard deviation on the 0..1 scale: 0.01 looks clean, 0.05 "
-        "visible, 0.1 strong. Use the same value at every node. Too small keeps noise as detail, too large smooths. "
-        "Below 0.0005 counts as 0.0005.",
+        "visible, 0.1 strong; Estimate Noise finds it. Use the same value at every node. Too small keeps noise as "
+        "detail, or makes rings of a blur; too large smooths. Below 0.0005 counts as 0.0005.",
         round=False,
     )
 

@@ -25,6 +25,11 @@ from .inputs import (
 )
 from .newer_hosts import advanced
 
+LEAST_NOISE_STD = 0.002  # rounding to 8 bits makes half of that
+TOO_LARGE, TOO_SMALL = 0.65, 1.3
+"""Residuals in units of the noise that say so of noise_std. The right one gives 0.7 to 1, twice as much 0.5 to 0.75,
+and half as much 0.7 to 2, the latter for a blur."""
+
 
 def method_inputs(kind: Kind) -> list[io.Input]:
     methods = METHODS.of(kind)
@@ -51,6 +56,18 @@ def describe(report: Estimate) -> str:
         f"{calls}, residual {float(report.residual.max()):.2f} of the noise, "
         f"last change {float(report.change.max()):.1e}"
     )
+
+
+def advise(report: Estimate, noise_std: float) -> str:
+    """The same, and what the residual says of noise_std where it is far from what is right."""
+    residual = float(report.residual.max())
+    better = f"{max(residual * noise_std, LEAST_NOISE_STD):.2g}"
+    text = describe(report)
+    if residual < TOO_LARGE and noise_std > LEAST_NOISE_STD:
+        return f"{text}: there is less noise, set noise_std near {better}"
+    if residual > TOO_SMALL:
+        return f"{text}: there is more noise, set noise_std near {better}; or another damage, or a VAE keeps no more"
+    return text
 
 
 class MAPEstimation(io.ComfyNode):
@@ -96,7 +113,7 @@ class MAPEstimation(io.ComfyNode):
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, seed, positive=positive, tile=tile)
         restored, report = estimate_map(restoration, method_named(method, "pixel", steps))
-        text = describe(report)
+        text = advise(report, noise_std)
         return io.NodeOutput(restored.image, text, ui={"text": (text,)})
 
 
@@ -158,5 +175,5 @@ class LatentMAPEstimation(io.ComfyNode):
         restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg, tile)
         restored, report = estimate_map(restoration, method_named(method, "latent", steps))
         image = match_colors(restored.image, restoration.problem()) if keep_colors else restored.image
-        text = describe(report)
+        text = advise(report, noise_std)
         return io.NodeOutput({"samples": restored.latents}, image, text, ui={"text": (text,)})

@@ -50,6 +50,8 @@ SEARCH = {  # by node, what people type who do not know its name; names of metho
     "MAPRPS_KeepMeasured": "color shift, color match, composite, inpaint",
     "MAPRPS_Uncertainty": "variance, confidence, invented, hallucination",
     "MAPRPS_Metrics": "PSNR, SSIM, compare, quality",
+    "MAPRPS_RestorePhoto": f"{RESTORE}, enhance, scratch, inpaint, artifacts, all in one",
+    "MAPRPS_ExamplePhoto": "load image, sample, test, demo",
 }
 
 PREVIEWED = ("kernel", "mask", "picture")

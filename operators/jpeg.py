@@ -82,6 +82,11 @@ def quantization_table(base: tuple[tuple[int, ...], ...], quality: int) -> Tenso
     return ((torch.tensor(base) * percent + 50) // 100).clamp(1, 255)
 
 
+def luma_tables() -> Tensor:
+    """Steps of luminance [100, 8, 8], for the qualities 1 to 100."""
+    return torch.stack([quantization_table(LUMINANCE, quality) for quality in range(1, 101)])
+
+
 class Codec(Operator):
     """Clipping to 0..255 too has the gradient of the identity, in both roundings: without it a pixel beyond white or
     black would get none to bring it back.

@@ -2,7 +2,7 @@
 
     python -m tools.make_help_pictures     # writes web/docs/images/*.jpg
 
-What each degradation's picture shows is said in tests/labs/degradations.py. Needs torch and Pillow.
+What each degradation's picture shows is said in tests/labs/degradations.py. Needs COMFYUI_PATH.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from maprps.estimation import estimate_blur
 from maprps.evaluation.pictures import kernel_picture
 from maprps.evaluation.pictures.canvas import to_rgb
 from maprps.evaluation.pictures.enlarge import enlarge
+from maprps.nodes.restore_photo import RestorePhoto
 from maprps.operators import Degradation, LinearOperator
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.compressed_sensing import CompressedSensing
@@ -38,6 +39,9 @@ LARGEST = 25_000  # bytes
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    photos = [load(path.stem)[..., :3] for path in sorted(PHOTOS.glob("*.png")) if path.stem != "coffee_holes"]
+    save("ExamplePhoto", torch.cat([side_by_side(*photos[:3]), side_by_side(*photos[3:])]))
+    save("RestorePhoto", old_photo_restored())
     save("DegradationInfo", seen_and_unseen(load("astronaut"), CompressedSensing()))
     save("EstimateBlur", blur_found(load("astronaut"), MotionBlur(25.0, 40.0, 0.5, 3)))
     holes = Inpainting.from_mask(1 - load("coffee_holes")[..., 3])
@@ -77,6 +81,17 @@ def blur_found(clean: Tensor, degradation: Degradation) -> Tensor:
     """The photo, and the same damaged, with the kernel that is found in it."""
     damaged = shown(clean, degradation, 0.01)
     return side_by_side(clean, with_inset(damaged, estimate_blur(damaged[None], 25).kernel))
+
+
+def old_photo_restored() -> Tensor:
+    """A photo with noise and scratches, and what Restore Photo makes of it without a further word."""
+    image = load("coffee_holes")
+    photo, mask = image[None, ..., :3], 1 - image[None, ..., 3]
+    noisy = photo + 0.06 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+    damaged = (torch.where(mask[..., None] > 0.5, 1.0, noisy).clamp(0, 1) * 255).round() / 255
+    with torch.inference_mode():
+        restored = RestorePhoto.execute(damaged, mask).result[0]
+    return side_by_side(damaged[0], to_rgb(restored[0]))
 
 
 def load(photo: str) -> Tensor:

@@ -16,13 +16,14 @@ def node(class_type, **inputs):
 
 def restoring(**traversal):
     """A grey square is made noisy and restored: estimate, walk, samples and their spread, each with its text shown."""
-    common = {"model": ["model", 0], "degradation": ["noise", 0], "measurement": ["measure", 0]}
+    given = {"degradation": ["noise", 0], "noise_std": 0.05}
+    common = {"model": ["model", 0], "measurement": ["measure", 0], **given}
     small = {**common, "estimate": ["map", 0], "steps": 2}
     prompt = {
         "image": node("EmptyImage", width=16, height=16, batch_size=1, color=0x808080),
         "model": node("MAPRPS_LoadPixelModel", model_name="MAP-RPS embedded prior"),
         "noise": node("MAPRPS_Denoising"),
-        "measure": node("MAPRPS_ApplyDegradation", image=["image", 0], degradation=["noise", 0]),
+        "measure": node("MAPRPS_ApplyDegradation", image=["image", 0], **given),
         "map": node("MAPRPS_MAPEstimation", **common, steps=2),
         "walk": node("MAPRPS_Traversal", **{**small, **traversal}),
         "samples": node("MAPRPS_RenoisedPosteriorSampling", **small, samples=2),
@@ -64,6 +65,7 @@ def test_only_samplers_draw_another_seed_after_each_run(server):
         if name.startswith("MAPRPS_") and "seed" in info[name]["input"].get("optional", {})
     }
     assert draws == {
+        "MAPRPS_RestorePhoto": False,
         "MAPRPS_MotionBlur": False,
         "MAPRPS_RandomInpainting": False,
         "MAPRPS_CompressedSensing": False,

@@ -48,10 +48,8 @@ def overlaps(boxes):
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
-def test_workflow_opens(page, server, file, photos, tmp_path):
+def test_workflow_opens(page, server, file, tmp_path):
     workflow = json.loads(file.read_text(encoding="utf-8"))
-    for photo in photos:
-        server.upload_image(photo.name, photo.read_bytes())
     object_info = server.object_info()
     assert missing_nodes(workflow, object_info) == []
     page.load(workflow)

@@ -8,6 +8,7 @@ from maprps.launch.workflow_to_prompt import to_prompt
 # The public contract: node id -> (inputs to connect or choose, output types). Shared workflows
 # depend on it.
 CONTRACT = {
+    "MAPRPS_RestorePhoto": ({"image"}, ["IMAGE", "STRING", "IMAGE", "DEGRADATION", "FLOAT"]),
     "MAPRPS_LoadPixelModel": ({"model_name"}, ["MODEL"]),
     "MAPRPS_Denoising": (set(), ["DEGRADATION"]),
     "MAPRPS_SuperResolution": ({"factor"}, ["DEGRADATION", "IMAGE"]),
@@ -55,6 +56,7 @@ CONTRACT = {
     "MAPRPS_EstimateNoise": ({"image"}, ["FLOAT"]),
     "MAPRPS_EstimateBlur": ({"photo"}, ["DEGRADATION"]),
     "MAPRPS_Metrics": ({"image", "reference"}, ["FLOAT", "FLOAT", "FLOAT", "STRING", "IMAGE"]),
+    "MAPRPS_ExamplePhoto": ({"photo"}, ["IMAGE", "MASK", "STRING"]),
 }
 
 

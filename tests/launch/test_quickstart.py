@@ -93,6 +93,23 @@ def test_load_image_is_found_through_other_nodes():
     assert customize.load_image(make_prompt())["inputs"]["image"] == "cat.png"
 
 
+def test_an_example_photo_gives_way_to_ones_own(tmp_path, monkeypatch):
+    """Also its mask, which is the second output of both nodes."""
+
+    class Client:
+        def upload_image(self, name, data):
+            return name
+
+    monkeypatch.setattr(customize, "PRIVATE", tmp_path)
+    Image.new("RGB", (48, 40)).save(tmp_path / "me.png")
+    prompt = make_prompt()
+    prompt["1"] |= {"class_type": "MAPRPS_ExamplePhoto", "inputs": {"photo": "cat"}}
+    chosen = parse(["--image", str(tmp_path / "me.png")], "")
+    customize.customize(prompt, INFO, Client(), Path(sys.executable), chosen)
+    assert (prompt["1"]["class_type"], prompt["1"]["inputs"]) == ("LoadImage", {"image": "own_photo.png"})
+    assert prompt["2"]["inputs"]["image"] == ["1", 0]
+
+
 def test_workflow_without_a_loaded_picture_is_a_problem():
     prompt = make_prompt()
     prompt["1"]["class_type"] = "EmptyImage"
@@ -213,6 +230,8 @@ def test_time_is_expected_by_the_pixel(tmp_path, monkeypatch):
     assert timing.expected("quickstart", 3000) == pytest.approx(6.0)
     Image.new("RGB", (20, 30)).save(tmp_path / "cat.png")
     assert timing.pixels(make_prompt(), tmp_path) == 600
+    example = {"1": {"class_type": "MAPRPS_ExamplePhoto", "inputs": {"photo": "cat"}}}
+    assert timing.pixels(example, tmp_path) == 600
 
 
 def test_pictures_are_saved_under_their_prefix(tmp_path):
