@@ -18,6 +18,8 @@ from .frames import with_frame_axis, without_frame_axis
 from .restoration import SAMPLING_STAGE, Restoration
 from .run import Conditioning
 
+HOOKS = "sampler_post_cfg_function"
+
 
 class PosteriorSampler(comfy.samplers.Sampler):
     """SAMPLER: from latent_image + sigma * noise to a sample of the posterior.
@@ -71,14 +73,31 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
         shape = without_frame_axis(x).shape
         copies = copies_of(x, self.restoration)
         with replace(self.workload, model=self.model_patcher, shape=tuple(shape)).solving(self):
+            # What the sampler adds, such as hooks, is not for the prior's own call.
+            own_options = {**self.model_options, "transformer_options": model_options["transformer_options"]}
             if self.guided is None:
-                self.denoise = HostDenoiser(_Prior(self), model_options, seed)
+                self.denoise = HostDenoiser(_Prior(self), own_options, seed)
                 self.guided = self.guidance(self.restoration.problem(copies), self.denoise)
-            self.denoise.set_options(model_options, seed)
+            self.denoise.set_options(own_options, seed)
             sigma = to_noise_std(self.denoise.sampling, float(timestep.flatten()[0]))
             next_sigma = _next_sigma(model_options, timestep, self.denoise)
             denoised = self.guided(self.denoise.from_host_state(x, sigma), sigma, next_sigma).denoised
-            return with_frame_axis(denoised, self.denoise.latent_format)
+            return self._seen_by_the_sampler(
+                with_frame_axis(denoised, self.denoise.latent_format), x, timestep, model_options
+            )
+
+    def _seen_by_the_sampler(self, denoised: Tensor, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
+        """denoised, after the hooks by which the host's CFG++ samplers read the unconditional prediction.
+
+        Given the measurement there is one prediction, which stands for both: they then go as those without CFG++.
+        """
+        seen = dict.fromkeys(("denoised", "cond_denoised", "uncond_denoised"), denoised)
+        given = {"input": x, "sigma": timestep, "model": self.inner_model, "model_options": model_options}
+        conds = {"cond": self.conds["positive"], "uncond": self.conds["negative"], "cond_scale": self.cfg}
+        for hook in model_options.get(HOOKS, []):
+            if hook not in self.model_options.get(HOOKS, []):
+                seen["denoised"] = hook({**seen, **given, **conds})
+        return seen["denoised"]
 
 
 class _Prior:

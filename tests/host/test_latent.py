@@ -299,6 +299,24 @@ def test_our_sampler_and_our_guider_in_the_hosts_custom_sampling(prior, vae, par
     assert errors[2] > 3
 
 
+@pytest.mark.parametrize("name", ["euler", "dpmpp_2m", "res_multistep"])
+def test_samplers_of_cfg_plus_plus_read_the_posterior(prior, vae, name):
+    """They take the unconditional prediction of a step from a hook; where both predictions are one, they are the
+    samplers that they come from. A hook of the person's own is the prior's, and called once for each of its calls."""
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    calls = []
+    model.set_model_sampler_post_cfg_function(lambda args: calls.append(1) or args["denoised"])
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior, 0.3), 0.3, 0, vae)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "karras", 8)
+    start = torch.zeros(2, 3, LATENT, LATENT)
+    plain, plus = (
+        sampled(PosteriorGuider(restoration, Proximal()), comfy.samplers.sampler_object(sampler), sigmas, start)
+        for sampler in (name, f"{name}_cfg_pp")
+    )
+    assert (plus - plain).norm() <= 1e-3 * plain.norm()  # the same steps by other formulas, in float32
+    assert len(calls) == model.model.diffusion_model.calls == 16
+
+
 def test_gradient_guidance_in_the_hosts_custom_sampling(prior, vae):
     model, degradation = analytic_model(prior), SuperResolution(2, "box")
     y = measured(degradation, vae, prior)
