@@ -5,9 +5,11 @@ Either our sampler drives any of the host's guiders, or our guider serves any of
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import comfy.samplers
+import torch
 from torch import Tensor
 
 from ..solvers.guidance import Guidance, GuidedDenoiser
@@ -15,6 +17,7 @@ from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler
 from .denoiser import HostDenoiser, to_noise_std
 from .frames import with_frame_axis, without_frame_axis
+from .noise_mask import within
 from .restoration import SAMPLING_STAGE, Restoration
 from .run import Conditioning
 
@@ -30,7 +33,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
     def __init__(self, restoration: Restoration, guidance: Guidance, sampler: Sampler):
         self.restoration, self.guidance, self.sampler = restoration, guidance, sampler
 
-    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, *_, **__) -> Tensor:
+    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, *_, **__):
         latent_format = model_wrap.inner_model.latent_format
         noise = without_frame_axis(noise)
         copies = copies_of(noise, self.restoration)
@@ -39,7 +42,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
         workload.load()
         denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), extra_args.get("seed"))
         levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]
-        fresh = Noise(extra_args.get("seed") or 0, range(len(noise)), SAMPLING_STAGE)
+        fresh = Noise(extra_args.get("seed") or 0, streams(noise), SAMPLING_STAGE)
 
         def report(step: int, total: int, estimate: Tensor) -> None:
             if callback is not None:
@@ -48,10 +51,12 @@ class PosteriorSampler(comfy.samplers.Sampler):
 
         with workload.solving(model_wrap):
             guided = self.guidance(self.restoration.problem(copies), denoise)
-            start = noise.clone() * levels[0]
-            if latent_image is not None:
-                start = start + without_frame_axis(latent_image)
-            return with_frame_axis(self.sampler(guided, start, levels, fresh, report), latent_format)
+            latents = torch.zeros_like(noise) if latent_image is None else without_frame_axis(latent_image).clone()
+            sampler = self.sampler
+            if denoise_mask is not None:
+                sampler = within(without_frame_axis(denoise_mask).clone(), sampler, latents)
+            sampled = sampler(guided, latents + levels[0] * noise, levels, fresh, report)
+            return with_frame_axis(sampled, latent_format)
 
 
 class PosteriorGuider(comfy.samplers.CFGGuider):
@@ -115,6 +120,13 @@ def _next_sigma(model_options: dict, timestep: Tensor, denoise: HostDenoiser) ->
     levels = model_options["transformer_options"]["sample_sigmas"]
     below = levels[levels < timestep.flatten()[0] * (1 - 1e-6)]
     return to_noise_std(denoise.sampling, float(below.max())) if len(below) else 0.0
+
+
+def streams(noise: Tensor) -> list[int]:
+    """Sample numbers for noise that goes on as each image's begins, wherever it lies in a batch (the host's
+    batch_index). Images that begin alike are numbered among themselves, and differ."""
+    digests = [hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=8).digest() for image in noise]
+    return [int.from_bytes(digest, "big") + digests[:i].count(digest) for i, digest in enumerate(digests)]
 
 
 def copies_of(x: Tensor, restoration: Restoration) -> int:

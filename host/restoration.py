@@ -24,6 +24,7 @@ from ..solvers.posterior_sampling import Sampler, renoised_posterior_sampling
 from ..solvers.problem import Callback, Denoiser, Problem
 from .frames import with_frame_axis, without_frame_axis
 from .images import check_measurement, measured_problem, to_image, to_model_units
+from .noise_mask import of_latents, within
 from .run import Conditioning, Result, Solve, Workload, run_solver
 from .vae import HostVAE
 
@@ -172,12 +173,16 @@ def sample_posterior(
     guidance: Guidance,
     sampler: Sampler,
     samples: int = 1,
+    noise_mask: Tensor | None = None,
 ) -> Restored:
     """Stage 2. estimate: as `Restoration.start` takes it, one per measurement. The samples of each come in a row.
 
-    A first sigma of 0 returns the estimate as it is, once per sample.
+    A first sigma of 0 returns the estimate as it is, once per sample. noise_mask: the host's of a LATENT; where it is 0
+    the estimate stays as it is.
     """
-    start = restoration.start(estimate).repeat_interleave(samples, dim=0)
+    start = restoration.start(estimate)
+    mask = None if noise_mask is None else of_latents(noise_mask, start)
+    start = start.repeat_interleave(samples, dim=0)
     if sigmas[0] == 0 and restoration.host_vae is None:
         return Restored(start, estimate.repeat_interleave(samples, dim=0))
     noise = Noise(restoration.seed, [*range(samples)] * restoration.count, SAMPLING_STAGE)
@@ -185,7 +190,10 @@ def sample_posterior(
     def solve(denoise: Denoiser, callback: Callback) -> Restored:
         problem = restoration.problem(samples)
         x = start.to(problem.measurement.device)
-        x = renoised_posterior_sampling(problem, denoise, guidance, sampler, x, sigmas, noise, callback)
+        run = sampler
+        if mask is not None:
+            run = within(mask.repeat_interleave(len(x) // len(mask), dim=0).to(x), sampler, x)
+        x = renoised_posterior_sampling(problem, denoise, guidance, run, x, sigmas, noise, callback)
         return restoration.restored(x)
 
     return restoration.run(solve, samples, gradients=guidance.differentiates and sigmas[0] > 0)

@@ -167,6 +167,7 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
         restoration = Restoration(model, degradation, measurement, noise_std, seed, vae, positive, negative, cfg)
         solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("latent")[guidance](guidance_scale)
-        restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples)
+        mask = estimate.get("noise_mask")
+        restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples, mask)
         image = match_colors(restored.image, restoration.problem(samples)) if keep_colors else restored.image
         return io.NodeOutput({"samples": restored.latents}, image)

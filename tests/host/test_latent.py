@@ -23,7 +23,7 @@ from maprps.operators.inpainting import Inpainting
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DCDP, DPS, LDIR, MMPS, PSLD, LatentDPS, Proximal
 from maprps.solvers.map_estimation import Annealed, Paper
-from maprps.solvers.posterior_sampling import dpm_solver
+from maprps.solvers.posterior_sampling import dpm_solver, stochastic_adams
 from maprps.solvers.schedules import sampling_sigmas
 
 SCALE, LATENT = 4, 8
@@ -250,9 +250,10 @@ def test_checkpointing_changes_no_gradient():
         assert all("forward" not in block.__dict__ for block in network)
 
 
-def sampled(guider, sampler, sigmas, latent, seed=3):
-    noise = custom.Noise_RandomNoise(seed)
-    return custom.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, {"samples": latent})[0]["samples"]
+def sampled(guider, sampler, sigmas, latent, seed=3, **carried):
+    """carried: what a LATENT holds beside its samples."""
+    noise, latent = custom.Noise_RandomNoise(seed), {"samples": latent, **carried}
+    return custom.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"]
 
 
 @pytest.mark.parametrize("noise_scale, shift", FLOWS[1:])
@@ -351,6 +352,48 @@ def test_our_sampler_starts_from_the_estimate(prior, vae):
         for start in (expected.float(), torch.zeros_like(expected).float())
     )
     assert near < 0.5 * variance < far
+
+
+@pytest.mark.parametrize("parametrization", ["eps", "flow"])
+def test_a_noise_mask_keeps_what_it_covers(prior, vae, parametrization):
+    """In our sampler and our node alike; the rest changes."""
+    model, degradation = analytic_model(prior, parametrization), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior, count=2), 0.05, 0, vae)
+    start = 0.3 * torch.randn(2, 3, LATENT, LATENT)
+    mask = torch.zeros(2, 1, LATENT, LATENT)  # of the latents' size, since the host blurs others
+    mask[0, ..., :4], mask[1, :, :4] = 1, 1
+    covered = mask.expand_as(start) == 0
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    for solver in (dpm_solver, stochastic_adams):
+        ours = PosteriorSampler(restoration, Proximal(), solver)
+        z = sampled(plain, ours, torch.tensor([0.4, 0.2, 0.0]), start, noise_mask=mask)
+        assert (z - start)[covered].abs().max() <= 1e-6
+        assert (z - start)[~covered].abs().min() > 0
+        z, _ = sample_posterior(restoration, start, [0.4, 0.2, 0.0], Proximal(), solver, 2, mask[:, 0])
+        error = z - start.repeat_interleave(2, dim=0)
+        assert error[covered.repeat_interleave(2, dim=0)].abs().max() <= 1e-6
+        assert error[~covered.repeat_interleave(2, dim=0)].abs().min() > 0
+    with pytest.raises(ValueError, match="3 masks for 2 images"):
+        sample_posterior(restoration, start, [0.4, 0.0], Proximal(), dpm_solver, 1, torch.ones(3, 8, 8))
+
+
+def test_an_image_taken_out_of_a_batch_is_sampled_as_in_it(prior, vae):
+    """The host's batch_index gives it the noise that it begins with; what is added later goes on from there."""
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    ours, sigmas = PosteriorSampler(restoration, Proximal(), dpm_solver), torch.tensor([2.0, 0.5, 0.1, 0.0])
+    batch = sampled(plain, ours, sigmas, torch.zeros(3, 3, LATENT, LATENT))
+    alone = sampled(plain, ours, sigmas, torch.zeros(1, 3, LATENT, LATENT), batch_index=[2])
+    assert (alone - batch[2:]).norm() <= 1e-5 * alone.norm()
+    assert (alone - batch[:1]).norm() > 0.01 * alone.norm()
+    alike = PosteriorSampler(restoration, Proximal(), dpm_solver)
+    same = custom.SamplerCustomAdvanced.execute(
+        custom.Noise_EmptyNoise(), plain, alike, sigmas, {"samples": torch.zeros(2, 3, LATENT, LATENT)}
+    )[0]["samples"]
+    assert (same[0] - same[1]).norm() > 0.01 * same[0].norm()
 
 
 class Framed(torch.nn.Module):
