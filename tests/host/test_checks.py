@@ -1,0 +1,63 @@
+"""What a node does not offer is refused where it enters, for every input of every node."""
+
+import re
+
+import pytest
+import torch
+from comfy_api.latest import io
+
+from maprps.launch.client import PromptError
+from maprps.nodes import NODES
+from maprps.nodes.checks import check
+
+INPUTS = [(node, input) for node in NODES for input in node.define_schema().inputs]
+CHOICES = [(node, input) for node, input in INPUTS if isinstance(input, io.Combo.Input)]
+NUMBERS = [(node, input) for node, input in INPUTS if isinstance(input, (io.Float.Input, io.Int.Input))]
+TENSORS = [(node, input) for node, input in INPUTS if isinstance(input, (io.Image.Input, io.Mask.Input))]
+LATENTS = [(node, input) for node, input in INPUTS if isinstance(input, io.Latent.Input)]
+
+
+def named(pairs):
+    return {"argvalues": pairs, "ids": [f"{node.define_schema().node_id}-{input.id}" for node, input in pairs]}
+
+
+@pytest.mark.parametrize("node, input", **named(CHOICES))
+def test_a_choice_that_is_not_there(node, input):
+    with pytest.raises(ValueError, match=f"^{input.id} is 'nonsense': choose one of .*{input.options[0][:3]}"):
+        node.execute(**{input.id: "nonsense"})
+    for option in input.options:
+        check(input, option)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e30])
+@pytest.mark.parametrize("node, input", **named(NUMBERS))
+def test_a_number_that_is_none_or_out_of_range(node, input, value):
+    sentence = f"{input.id} is {value}: give a number from {input.min} to {input.max}."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        node.execute(**{input.id: value})
+    for number in (input.min, input.default, input.max):
+        check(input, number)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("node, input", **named(TENSORS + LATENTS))
+def test_a_picture_with_values_that_are_no_numbers(node, input, value):
+    picture = torch.zeros(1, 4, 4, 3)
+    picture[0, 1, 2, 0] = value
+    with pytest.raises(ValueError, match=f"^{input.id} holds NaN or infinity"):
+        node.execute(**{input.id: {"samples": picture} if isinstance(input, io.Latent.Input) else picture})
+
+
+def test_the_server_refuses_in_the_same_words(server):
+    """By itself ComfyUI 0.3.75 passes any choice on, and any host whatever number a link brings."""
+    prompt = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 16, "height": 16, "batch_size": 1, "color": 0}},
+        "2": {"class_type": "MAPRPS_Denoising", "inputs": {}},
+        "3": {
+            "class_type": "MAPRPS_ApplyDegradation",
+            "inputs": {"image": ["1", 0], "degradation": ["2", 0], "noise": "nonsense"},
+        },
+        "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 1]}},
+    }
+    with pytest.raises(PromptError, match="nonsense"):
+        server.run(prompt)
