@@ -15,7 +15,7 @@ from torch import Tensor
 from ..solvers.guidance import Guidance, GuidedDenoiser
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler
-from .denoiser import HostDenoiser, to_noise_std
+from .denoiser import HostDenoiser, check_finite, to_noise_std
 from .frames import with_frame_axis, without_frame_axis
 from .noise_mask import within
 from .restoration import SAMPLING_STAGE, Restoration
@@ -56,6 +56,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
             if denoise_mask is not None:
                 sampler = within(without_frame_axis(denoise_mask).clone(), sampler, latents)
             sampled = sampler(guided, latents + levels[0] * noise, levels, fresh, report)
+            check_finite(sampled)
             return with_frame_axis(sampled, latent_format)
 
 

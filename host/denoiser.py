@@ -42,6 +42,7 @@ class HostDenoiser:
             if not torch.is_inference_mode_enabled():
                 denoised = denoised.clone()
         if not torch.isfinite(denoised.detach()).all():
+            check_finite(x)
             raise ValueError(
                 f"The model returned NaN or infinity at noise level {float(sigma.max()):.3g}: load it in a wider "
                 "floating point type (start ComfyUI with --force-fp32), or check that its file is whole."
@@ -76,6 +77,15 @@ class HostDenoiser:
                 f"This model takes {kind} with sides that are multiples of {patch}, and here they are {width} and "
                 f"{height}: choose another image size."
             ) from error
+
+
+def check_finite(x: Tensor) -> None:
+    """Raises ValueError where what is sampled has become NaN or infinite."""
+    if not torch.isfinite(x.detach()).all():
+        raise ValueError(
+            "The image became NaN or infinite on the way: make guidance_scale smaller where the guidance has one, or "
+            "start ComfyUI with --fp32-vae where there is a VAE."
+        )
 
 
 def flow_scale(sampling) -> float | None:

@@ -22,11 +22,12 @@ from ..solvers.map_estimation import Estimate, Method
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler, renoised_posterior_sampling
 from ..solvers.problem import Callback, Denoiser, Problem
+from .denoiser import check_finite
 from .frames import with_frame_axis, without_frame_axis
 from .images import check_measurement, measured_problem, to_image, to_model_units
 from .noise_mask import of_latents, within
 from .run import Conditioning, Result, Solve, Workload, run_solver
-from .vae import HostVAE
+from .vae import HostVAE, check_overflow
 
 MAP_STAGE, SAMPLING_STAGE = 1, 2
 """Keep the noise of the two stages apart for one seed."""
@@ -126,10 +127,12 @@ class Restoration:
         return run_solver(self.workload(copies, gradients), solve, self.seed, conditioning)
 
     def restored(self, latents: Tensor) -> Restored:
-        """From latents as the model sees them, inside `run`."""
+        """From latents as the model sees them, inside `run`. Raises ValueError where anything is NaN or infinite."""
         latent_format = self.model.model.latent_format
+        check_finite(latents)
         as_the_vae_has_them = latent_format.process_out(with_frame_axis(latents, latent_format))
         image = to_image(self._problem.decoder(latents))
+        check_overflow(image)
         return Restored(as_the_vae_has_them.to(comfy.model_management.intermediate_device()), image)
 
     def start(self, estimate: Tensor) -> Tensor:

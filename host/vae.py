@@ -48,6 +48,7 @@ class HostVAE:
         # process_input is affine; its inverse is what process_output does before it clamps.
         self.low, self.high = (float(vae.process_input(torch.tensor(v))) for v in (0.0, 1.0))
         self.tiled = False
+        self._unchecked = {"decode", "encode"}
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -70,6 +71,7 @@ class HostVAE:
             pixels = blend_tiles(self._decode_checkpointed, z, TILE, OVERLAP, self.ratio)
         else:
             pixels = self._decode(z)
+        self._check_first("decode", pixels)
         height, width = self.image_size
         return pixels[..., :height, :width]
 
@@ -79,7 +81,14 @@ class HostVAE:
         x = pad(x, (0, w * self.ratio - width, 0, h * self.ratio - height), mode="replicate")
         x = self.low + (x + 1) / 2 * (self.high - self.low)
         latents = self.network.encode(with_frame_axis(x.to(self.vae.vae_dtype), self.format)).float()
+        self._check_first("encode", latents)
         return without_frame_axis(self.format.process_in(latents))
+
+    def _check_first(self, way: str, result: Tensor) -> None:
+        """Only the first result of each, for a check waits for the GPU."""
+        if way in self._unchecked:
+            self._unchecked.discard(way)
+            check_overflow(result)
 
     def _decode(self, z: Tensor) -> Tensor:
         latents = self.format.process_out(with_frame_axis(z, self.format))
@@ -100,3 +109,11 @@ class HostVAE:
             return False
         self.tiled = free < CHECKPOINTED_DECODER_GRAPH * decoding
         return free < DECODER_GRAPH * decoding
+
+
+def check_overflow(result: Tensor) -> None:
+    """Raises ValueError where what a VAE returned is not finite."""
+    if not torch.isfinite(result.detach()).all():
+        raise ValueError(
+            "The VAE returned NaN or infinity: start ComfyUI with --fp32-vae, or check that the VAE's file is whole."
+        )

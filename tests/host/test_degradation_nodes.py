@@ -10,11 +10,13 @@ from labs.degradations import EXAMPLES
 from PIL import Image
 
 from maprps.evaluation.quality import psnr
+from maprps.host.degradation_info import inspect
 from maprps.launch.client import PromptError
 from maprps.nodes.degradations import DEGRADATION_NODES
 from maprps.operators.bayer import PATTERNS, BayerMosaic
 from maprps.operators.bkse import BKSE
 from maprps.operators.blur import GaussianBlur
+from maprps.operators.hdr import HDR
 from maprps.operators.presets import PRESETS
 from maprps.operators.resampling import SuperResolution
 
@@ -259,6 +261,11 @@ def test_info_of_a_closed_form_is_exact(server, image):
     assert "nonzero): 1\n" in shown["text"][0]
     (picture,) = pictures(server, shown)
     assert picture.shape[1] > 3 * 192
+
+
+def test_nothing_of_a_black_image_is_unseen():
+    for degradation in (SuperResolution(2), HDR()):
+        assert "unseen part of this image: 0.0%" in inspect(degradation, torch.zeros(1, 8, 8, 3)).text
 
 
 def test_info_says_what_it_did_not_compute(server):

@@ -22,7 +22,7 @@ from maprps.operators.hdr import HDR
 from maprps.operators.inpainting import Inpainting
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DCDP, DPS, LDIR, MMPS, PSLD, LatentDPS, Proximal
-from maprps.solvers.map_estimation import Annealed, Paper
+from maprps.solvers.map_estimation import Annealed, Encoded, Paper
 from maprps.solvers.posterior_sampling import dpm_solver, stochastic_adams
 from maprps.solvers.schedules import sampling_sigmas
 
@@ -492,3 +492,32 @@ def test_errors_name_what_to_change(prior, vae):
     vae.latent_dim = 3
     with pytest.raises(ValueError, match="video"):
         Restoration(model, SuperResolution(2), y, 0.05, 0, vae)
+
+
+@pytest.mark.parametrize("good", [0, 4])
+@pytest.mark.parametrize("way", ["decode", "encode"])
+@pytest.mark.parametrize("method", [Annealed(steps=2), Encoded(steps=3)], ids=["descent", "fast"])
+def test_nan_from_the_vae_is_named(prior, vae, method, way, good):
+    """From its first call on, or after some that were good; descent encodes only once."""
+    calls = []
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    whole = getattr(vae.first_stage_model, way)
+    setattr(
+        vae.first_stage_model, way, lambda x: calls.append(1) or whole(x) * (1 if len(calls) <= good else float("nan"))
+    )
+    if good and way == "encode" and isinstance(method, Annealed):
+        assert estimate_map(restoration, method)[0].image.isfinite().all()
+    else:
+        with pytest.raises(ValueError, match="NaN.*--fp32-vae"):
+            estimate_map(restoration, method)
+
+
+def test_nan_that_a_sampler_made_is_not_blamed_on_the_model(prior, vae):
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    sampler = PosteriorSampler(restoration, LatentDPS(1e38), dpm_solver)
+    with pytest.raises(ValueError, match="make guidance_scale smaller"):
+        sampled(plain, sampler, torch.tensor([2.0, 0.5, 0.1, 0.0]), torch.zeros(1, 3, LATENT, LATENT))
