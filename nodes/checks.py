@@ -19,6 +19,8 @@ def check_inputs(node: type[io.ComfyNode]) -> None:
         for input in cls.define_schema().inputs:
             if given.get(input.id) is not None:
                 check(input, given[input.id])
+            if isinstance(input, io.Image.Input) and given.get(input.id) is not None:
+                given[input.id] = without_alpha(given[input.id])
         return execute(cls, *args, **given)
 
     node.execute = classmethod(checked)
@@ -35,3 +37,9 @@ def check(input: io.Input, value) -> None:
         tensor = value["samples"] if isinstance(input, io.Latent.Input) else value
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{input.id} holds NaN or infinity: check the node that made it.")
+
+
+def without_alpha(image: torch.Tensor) -> torch.Tensor:
+    """IMAGE [B, H, W, C] of 1 or 3 colors, as the host itself drops what some loaders leave in a fourth channel."""
+    channels = image.shape[-1]
+    return image[..., : channels - 1] if channels in (2, 4) else image

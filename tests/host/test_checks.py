@@ -8,7 +8,10 @@ from comfy_api.latest import io
 
 from maprps.launch.client import PromptError
 from maprps.nodes import NODES
+from maprps.nodes.apply_degradation import ApplyDegradation
 from maprps.nodes.checks import check
+from maprps.nodes.estimate_noise import EstimateNoise
+from maprps.operators.denoising import Denoising
 
 INPUTS = [(node, input) for node in NODES for input in node.define_schema().inputs]
 CHOICES = [(node, input) for node, input in INPUTS if isinstance(input, io.Combo.Input)]
@@ -46,6 +49,21 @@ def test_a_picture_with_values_that_are_no_numbers(node, input, value):
     picture[0, 1, 2, 0] = value
     with pytest.raises(ValueError, match=f"^{input.id} holds NaN or infinity"):
         node.execute(**{input.id: {"samples": picture} if isinstance(input, io.Latent.Input) else picture})
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_is_no_color(channels):
+    image = 0.5 + 0.05 * torch.randn(1, 64, 64, channels)
+    for alpha in (torch.ones(1, 64, 64, 1), torch.rand(1, 64, 64, 1)):
+        transparent = torch.cat([image, alpha], -1)
+        assert EstimateNoise.execute(image=transparent).args == EstimateNoise.execute(image=image).args
+        pair = {"degradation": Denoising(), "seed": 1}
+        for damaged, expected in zip(
+            ApplyDegradation.execute(image=transparent, **pair).args,
+            ApplyDegradation.execute(image=image, **pair).args,
+            strict=True,
+        ):
+            assert torch.equal(damaged, expected)
 
 
 def test_the_server_refuses_in_the_same_words(server):
