@@ -111,6 +111,7 @@ class _Prior:
 
     def __init__(self, guider: PosteriorGuider):
         self.guider, self.inner_model = guider, guider.inner_model
+        self.conds, self.cfg = guider.conds, guider.cfg
 
     def __call__(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int) -> Tensor:
         return comfy.samplers.CFGGuider.predict_noise(self.guider, x, sigma, model_options, seed)

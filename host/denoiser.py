@@ -7,8 +7,10 @@ import torch
 from comfy.model_management import OOM_EXCEPTION, throw_exception_if_processing_interrupted
 from torch import Tensor
 
+from .coverage import check_coverage
 from .frames import with_frame_axis, without_frame_axis
 from .gradients import with_own_skips, without_caches
+from .pixel_model import check_sampling
 
 
 class HostDenoiser:
@@ -23,6 +25,7 @@ class HostDenoiser:
         self.set_options(model_options, seed)
         self.sampling = guider.inner_model.model_sampling
         self.latent_format = guider.inner_model.latent_format
+        check_sampling(guider.inner_model)
         self.sigma_min, self.sigma_max = sigma_range(self.sampling)
         self.calls = 0
 
@@ -60,6 +63,7 @@ class HostDenoiser:
             x = x * (scale / (scale + sigma)).view(-1, *[1] * (x.ndim - 1))
             sigma = sigma / (scale + sigma)
         x = with_frame_axis(x, self.latent_format)
+        check_coverage(self.guider, x, sigma)
         try:
             denoised = self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
         except RuntimeError as error:

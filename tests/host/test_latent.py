@@ -521,3 +521,28 @@ def test_nan_that_a_sampler_made_is_not_blamed_on_the_model(prior, vae):
     sampler = PosteriorSampler(restoration, LatentDPS(1e38), dpm_solver)
     with pytest.raises(ValueError, match="make guidance_scale smaller"):
         sampled(plain, sampler, torch.tensor([2.0, 0.5, 0.1, 0.0]), torch.zeros(1, 3, LATENT, LATENT))
+
+
+LEFT = {"area": (LATENT, LATENT // 2, 0, 0), "strength": 1.0}
+RIGHT = {"area": ("percentage", 1.0, 0.5, 0.0, 0.5), "strength": 1.0}
+UPPER = {"mask": (torch.arange(LATENT) < 4).float()[None, :, None].expand(1, -1, LATENT), "mask_strength": 1.0}
+LOWER = {"mask": 1 - UPPER["mask"], "mask_strength": 1.0, "set_area_to_bounds": True}
+EARLY, LATE = {"end_percent": 0.8}, {"start_percent": 0.8}
+
+
+@pytest.mark.parametrize("term", [Proximal(), LatentDPS(0.01)], ids=["proximal", "latent DPS"])
+def test_prompts_cover_the_picture_and_the_time_together_or_are_refused(vae, term):
+    model, degradation = analytic_model(lambda x, sigma: x / (1 + sigma.view(-1, 1, 1, 1) ** 2)), SuperResolution(2)
+    y = torch.rand(1, SIZE // 2, SIZE // 2, 3)
+
+    def run(*parts):
+        positive = [[torch.zeros(1, 4, 4), dict(part)] for part in parts]
+        restoration = Restoration(model, degradation, y, 0.05, 0, vae, positive)
+        return sample_posterior(restoration, torch.zeros(1, 3, LATENT, LATENT), [2.0, 0.5, 0.1, 0.0], term, dpm_solver)
+
+    whole = run({}).latents
+    for parts in ((LEFT, {}), (LEFT, RIGHT), (UPPER, LOWER), (EARLY, LATE)):
+        torch.testing.assert_close(run(*parts).latents, whole, rtol=0, atol=1e-4)
+    for parts in ((LEFT,), (UPPER,), (EARLY,), (LATE,), (LEFT, UPPER), ({**LEFT, **EARLY}, {**RIGHT, **LATE})):
+        with pytest.raises(ValueError, match="has no prompt in 'positive'"):
+            run(*parts)
