@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ..linalg import cancel
 from ..linalg.cosine_basis import CosineBasis
 from ..linalg.stationary import Stationary
 from ..operators import Degradation
@@ -78,6 +79,7 @@ def inward_ramp(known: Tensor, feather: int) -> Tensor:
     ramp = torch.zeros_like(known)
     eroded = known
     for _ in range(feather):
+        cancel.ask()
         ramp += eroded / (feather + 1)
         eroded = (avg_pool2d(pad(eroded, (1, 1, 1, 1), mode="replicate"), 3, stride=1) > 1 - 1e-3).to(known)
     return ramp + eroded * (1 - feather / (feather + 1))

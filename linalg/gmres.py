@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import cancel
 from .dot import dot, norm
 
 
@@ -30,6 +31,7 @@ def gmres(
     weights = np.zeros((len(target), max_iterations))
     relative = np.ones(len(target))
     for k in range(max_iterations):
+        cancel.ask()
         moving = ~(relative <= tolerance)  # True for NaN
         if not moving.any():
             break

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..evaluation import psnr, sharpness, ssim
 from ..evaluation.pictures import error_map, residual_histogram
 from ..host.degrade import residual_in_noise
+from ..host.progress import progress_bar
 from .inputs import NOISE_STD, DegradationType, noise_std_input
 
 
@@ -48,7 +49,13 @@ class Metrics(io.ComfyNode):
     def execute(cls, image, reference, degradation=None, measurement=None, noise_std=NOISE_STD) -> io.NodeOutput:
         if (degradation is None) != (measurement is None):
             raise ValueError("Residual / noise needs both degradation and measurement: connect both, or neither.")
-        columns = {"PSNR": psnr(image, reference), "SSIM": ssim(image, reference), "sharpness": sharpness(image)}
+        report, columns = progress_bar(), {}
+        for i, (name, measure) in enumerate({"PSNR": psnr, "SSIM": ssim}.items()):
+            report(i, 4)
+            columns[name] = measure(image, reference)
+        report(2, 4)
+        columns["sharpness"] = sharpness(image)
+        report(3, 4)
         ratio, plot = 0.0, error_map(image[:1], reference[:1])
         if degradation is not None:
             height, width, channels = image.shape[1:]
