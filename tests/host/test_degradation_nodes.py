@@ -13,6 +13,7 @@ from maprps.evaluation.quality import psnr
 from maprps.host.degradation_info import inspect
 from maprps.launch.client import PromptError
 from maprps.nodes.degradations import DEGRADATION_NODES
+from maprps.nodes.degradations.missing_pixels import BoxInpaintingNode
 from maprps.operators.bayer import PATTERNS, BayerMosaic
 from maprps.operators.bkse import BKSE
 from maprps.operators.blur import GaussianBlur
@@ -144,6 +145,17 @@ def test_box_in_pixels_is_shown_without_knowing_the_image(server):
     outputs = server.run(shown("MAPRPS_BoxInpainting", width=30.0, height=20.0, left=500.0, top=1.0, unit="pixels"))
     (mask,) = pictures(server, outputs["show"])
     assert (mask[1:21, 500:530] == 255).all() and (mask == 255).sum() == 600
+
+
+@pytest.mark.parametrize("at", [{}, {"left": 4096.0, "top": 8192.0}])
+def test_a_box_in_a_large_image_is_shown_small(at):
+    box, mask = BoxInpaintingNode.execute(width=8192.0, height=4096.0, unit="pixels", **at).args
+    assert (box.width, box.height, box.left, box.top) == (8192, 4096, at.get("left"), at.get("top"))
+    assert mask.shape[-1] <= 1024
+    rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
+    assert len(columns) == pytest.approx(2 * len(rows), abs=2)
+    if at:
+        assert rows[0] == pytest.approx(2 * columns[0], abs=2) and columns[0] == pytest.approx(len(rows), abs=2)
 
 
 def test_kernel_output_is_a_kernel(server):
