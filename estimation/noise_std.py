@@ -60,6 +60,8 @@ def _fitting(mask: Tensor, planes: Tensor) -> Tensor:
         raise ValueError(
             f"The mask is {w}x{h} pixels and the image {width}x{height}: resize one to the size of the other."
         )
+    if len(mask) not in (1, len(planes)):
+        raise ValueError(f"There are {len(planes)} images and {len(mask)} masks: give one for each, or one for all.")
     return (mask.to(planes.device) > 0.5).expand(len(planes), -1, -1)[:, None]
 
 

@@ -60,8 +60,26 @@ def residual_in_noise(
     if noise_std <= 0:
         raise ValueError("Residual / noise needs the noise_std of the measurement, above 0.")
     x = to_channels_first(image).to(operator.device)
-    y = measured_channels(measurement, operator).to(operator.device).expand(len(x), -1, -1, -1)
-    residual = operator.keep(y - operator(x)) / noise_std
+    y = measured_channels(measurement, operator).to(operator.device)
+    if len(y) not in (1, len(x)):
+        raise ValueError(f"There are {len(x)} images and {len(y)} measurements: give one for each, or one for all.")
+    residual = operator.keep(operator.keep(y) - operator(x)) / noise_std  # the inner one names another size
     ratio = (dot(residual, residual).flatten() / operator.measured).sqrt()
     measured = operator.keep(y.new_ones(1, *operator.measurement_shape)).expand_as(residual) != 0
     return residual[measured], ratio
+
+
+def over_reference(image: Tensor, reference: Tensor, degradation: Degradation, measurement: Tensor) -> Tensor:
+    """The part of a restored IMAGE that lies on the reference, where the damage rounds sizes up.
+
+    Super-resolution makes 65 pixels of 257, and they restore to 260, whose last 3 the mirrored border had brought. An
+    image of a size that is not explained so is returned as it is.
+    """
+    height, width, channels = reference.shape[1:]
+    if height > image.shape[1] or width > image.shape[2]:
+        return image
+    try:
+        rounded = degradation.build(channels, height, width).measurement_shape[1:] == tuple(measurement.shape[1:3])
+    except ValueError:
+        return image
+    return image[:, :height, :width] if rounded else image

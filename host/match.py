@@ -15,7 +15,7 @@ from ..operators import Degradation
 from ..operators.inpainting import Mask
 from ..solvers.problem import Problem, identity
 from ..solvers.proximal import stationary_proximal
-from .images import to_channels_first, to_image, to_model_units
+from .images import measured_channels, to_channels_first, to_image, to_model_units
 
 COLOR_SHIFT = 0.2  # std of a shift of the whole image, in model units
 COLOR_FREQUENCY = 2  # half periods over the longer side, beyond which shifts become rare
@@ -67,7 +67,7 @@ def keep_known(image: Tensor, degradation: Degradation, measurement: Tensor, fea
             f"Known pixels can be kept where some are missing, but this degradation is {degradation.describe()}: use "
             "an inpainting node's, or switch keep_known off."
         )
-    y = to_channels_first(measurement).to(x.device)
+    y = operator.keep(measured_channels(measurement, operator).to(x.device))
     y = y.repeat_interleave(len(x) // len(y), dim=0)
     known = operator.keep(torch.ones_like(x[:1]))
     weight = known * inward_ramp(known, feather)
