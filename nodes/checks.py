@@ -20,7 +20,7 @@ def check_inputs(node: type[io.ComfyNode]) -> None:
             if given.get(input.id) is not None:
                 check(input, given[input.id])
             if isinstance(input, io.Image.Input) and given.get(input.id) is not None:
-                given[input.id] = without_alpha(given[input.id])
+                given[input.id] = in_colors(given[input.id])
         return execute(cls, *args, **given)
 
     node.execute = classmethod(checked)
@@ -39,7 +39,8 @@ def check(input: io.Input, value) -> None:
             raise ValueError(f"{input.id} holds NaN or infinity: check the node that made it.")
 
 
-def without_alpha(image: torch.Tensor) -> torch.Tensor:
-    """IMAGE [B, H, W, C] of 1 or 3 colors, as the host itself drops what some loaders leave in a fourth channel."""
+def in_colors(image: torch.Tensor) -> torch.Tensor:
+    """IMAGE [B, H, W, C] in float32, of 1 or 3 colors. Other nodes bring half precision, which the host does not save,
+    and alpha as one channel more, which the host drops too."""
     channels = image.shape[-1]
-    return image[..., : channels - 1] if channels in (2, 4) else image
+    return image[..., : channels - 1 if channels in (2, 4) else channels].float()

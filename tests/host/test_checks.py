@@ -5,12 +5,16 @@ import re
 import pytest
 import torch
 from comfy_api.latest import io
+from labs.host_models import analytic_model
 
 from maprps.launch.client import PromptError
 from maprps.nodes import NODES
 from maprps.nodes.apply_degradation import ApplyDegradation
+from maprps.nodes.blend import Blend
 from maprps.nodes.checks import check
 from maprps.nodes.estimate_noise import EstimateNoise
+from maprps.nodes.keep_measured import KeepMeasured
+from maprps.nodes.posterior_sampling import RenoisedPosteriorSampling
 from maprps.operators.denoising import Denoising
 
 INPUTS = [(node, input) for node in NODES for input in node.define_schema().inputs]
@@ -64,6 +68,21 @@ def test_alpha_is_no_color(channels):
             strict=True,
         ):
             assert torch.equal(damaged, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_pictures_of_any_type_come_out_in_float32(dtype):
+    """Whoever hands one through as it is, such as renoise 0; the host saves no bfloat16."""
+    image = torch.rand(1, 16, 16, 3).to(dtype)
+    given = {"degradation": Denoising(), "measurement": image}
+    model = analytic_model(lambda x, sigma: x / (1 + sigma.view(-1, 1, 1, 1) ** 2))
+    results = [
+        RenoisedPosteriorSampling.execute(model=model, estimate=image, renoise=0.0, **given).args[0],
+        KeepMeasured.execute(image=image, keep_colors=False, **given).args[0],
+        Blend.execute(estimate=image, sample=image, amount=0.0).args[0],
+    ]
+    for result in results:
+        assert torch.equal(result, image.float()) and result.dtype == torch.float32
 
 
 def test_the_server_refuses_in_the_same_words(server):
