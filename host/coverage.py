@@ -15,8 +15,7 @@ def check_coverage(guider, x: Tensor, sigma: Tensor) -> None:
     conds = getattr(guider, "conds", {})
     for name in ("positive", "negative") if getattr(guider, "cfg", 1) != 1 else ("positive",):
         if entries := conds.get(name):
-            covered = _covered([entry for entry in entries if _is_active(entry, sigma)], x)
-            if not (covered is True or covered.all()):
+            if not _cover([entry for entry in entries if _is_active(entry, sigma)], x):
                 raise ValueError(
                     f"Some part of the picture has no prompt in '{name}' at some noise level: join one for all of the "
                     "picture and all of the time to it with 'Conditioning (Combine)'."
@@ -29,7 +28,7 @@ def _is_active(entry: dict, sigma: Tensor) -> bool:
     return entry.get("timestep_end", 0) <= float(sigma[0]) <= entry.get("timestep_start", float("inf"))
 
 
-def _covered(entries: list[dict], x: Tensor) -> Tensor | bool:
+def _cover(entries: list[dict], x: Tensor) -> bool:
     if any("area" not in entry and "mask" not in entry for entry in entries):
         return True
     covered = torch.zeros(x.shape[-2:], dtype=torch.bool)
@@ -40,7 +39,7 @@ def _covered(entries: list[dict], x: Tensor) -> Tensor | bool:
         if "mask" in entry:
             part &= (entry["mask"] > 0).flatten(0, -3).all(0).cpu()
         covered |= part
-    return covered
+    return bool(covered.all())
 
 
 def _halves(area: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
