@@ -18,7 +18,7 @@ NOISE_STAGE = 0
 
 
 def degrade(image: Tensor, degradation: Degradation, noise_std: float, seed: int, photon_noise: bool = False) -> Tensor:
-    """A(image) + noise_std * n, [B, h, w, C]; zero where nothing is measured, and never clamped.
+    """A(image) + noise_std * n, [B, h, w, C]; zero where nothing is measured. Clamped only by `Clipped`.
 
     photon_noise: Poisson noise instead, of so many photons that its variance is noise_std^2 on average over the image.
     Raises ValueError where that would be asked of a measurement that is negative in places.
@@ -34,6 +34,7 @@ def degrade(image: Tensor, degradation: Degradation, noise_std: float, seed: int
         y = y + noise_std * noise.like(y)
     elif noise_std > 0:
         y = _count_photons(operator, operator.keep(y), noise_std, noise.generators)
+    y = y.clamp(0, 1) if operator.clipped else y
     return operator.keep(y).movedim(1, -1).contiguous().to(image.device)
 
 
@@ -63,7 +64,8 @@ def residual_in_noise(
     y = measured_channels(measurement, operator).to(operator.device)
     if len(y) not in (1, len(x)):
         raise ValueError(f"There are {len(x)} images and {len(y)} measurements: give one for each, or one for all.")
-    residual = operator.keep(operator.keep(y) - operator(x)) / noise_std  # the inner one names another size
+    predicted = operator(x).clamp(0, 1) if operator.clipped else operator(x)
+    residual = operator.keep(operator.keep(y) - predicted) / noise_std  # the inner one names another size
     ratio = (dot(residual, residual).flatten() / operator.measured).sqrt()
     measured = operator.keep(y.new_ones(1, *operator.measurement_shape)).expand_as(residual) != 0
     return residual[measured], ratio

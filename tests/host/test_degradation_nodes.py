@@ -33,6 +33,7 @@ INPUTS = {
     "MAPRPS_BoxInpainting": {"width": 0.25},
     "MAPRPS_SuperResolution": {"factor": 2},
     "MAPRPS_CompressedSensing": {"ratio": 1.5, "block": "8"},
+    "MAPRPS_Clipped": {"degradation": ["blur", 0]},
     "MAPRPS_ComposeDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
     "MAPRPS_StackDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
 }
