@@ -34,7 +34,7 @@ from maprps.operators.phase_retrieval import PhaseRetrieval
 from maprps.operators.resampling import SuperResolution
 from maprps.operators.stack import Stack
 
-EXAMPLES = 12
+EXAMPLES = 8
 DEGRADATIONS = [
     Denoising(),
     GaussianBlur(5, 1.0),

@@ -80,8 +80,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("guidance", ["proximal", "MMPS"])
-@pytest.mark.parametrize("kind", ["pixel", "latent"])
+@pytest.mark.parametrize("kind, guidance", [("pixel", "proximal"), ("latent", "MMPS")])
 def test_weights_and_settings_are_what_they_were(kind, guidance, end):
     with torch.inference_mode():
         if kind == "pixel":
