@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import comfy.model_sampling
 import torch
 from comfy.model_management import OOM_EXCEPTION, throw_exception_if_processing_interrupted
@@ -27,7 +29,7 @@ class HostDenoiser:
         self.latent_format = guider.inner_model.latent_format
         check_sampling(guider.inner_model)
         self.sigma_min, self.sigma_max = sigma_range(self.sampling)
-        self.calls = 0
+        self.calls, self.began = 0, time.perf_counter()
 
     def set_options(self, model_options: dict, seed: int) -> None:
         """What the host's sampler gives for the calls that follow."""

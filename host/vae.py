@@ -48,6 +48,7 @@ class HostVAE:
         # process_input is affine; its inverse is what process_output does before it clamps.
         self.low, self.high = (float(vae.process_input(torch.tensor(v))) for v in (0.0, 1.0))
         self.tiled = False
+        self.decodings = 0
         self._unchecked = {"decode", "encode"}
 
     @property
@@ -67,6 +68,7 @@ class HostVAE:
         return CHECKPOINTED_DECODER_GRAPH * int(decoding)
 
     def decode(self, z: Tensor) -> Tensor:
+        self.decodings += 1
         if self.tiled and max(z.shape[-2:]) > TILE:
             pixels = blend_tiles(self._decode_checkpointed, z, TILE, OVERLAP, self.ratio)
         else:

@@ -546,3 +546,19 @@ def test_prompts_cover_the_picture_and_the_time_together_or_are_refused(vae, ter
     for parts in ((LEFT,), (UPPER,), (EARLY,), (LATE,), (LEFT, UPPER), ({**LEFT, **EARLY}, {**RIGHT, **LATE})):
         with pytest.raises(ValueError, match="has no prompt in 'positive'"):
             run(*parts)
+
+
+def test_each_stage_is_one_line_of_the_log(prior, vae, caplog):
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    with caplog.at_level("INFO"):
+        restored, report = estimate_map(restoration, Encoded(steps=4))
+        (line,) = [record.getMessage() for record in caplog.records if "MAP-RPS" in record.getMessage()]
+        caplog.clear()
+        sample_posterior(restoration, restored.latents, [0.5, 0.2, 0.0], Proximal(), dpm_solver)
+        (other,) = [record.getMessage() for record in caplog.records if "MAP-RPS" in record.getMessage()]
+    residual = float(restoration.problem().relative_residual(restored.latents))
+    assert line.startswith("MAP-RPS, MAP estimation by Encoded(")
+    assert f"AnalyticNetwork in float32, {report.calls} model calls" in line
+    assert f"decodings, residual {residual:.2f} of the noise" in line
+    assert "posterior sampling by Proximal(" in other and "dpm_solver" in other and "2 model calls" in other
