@@ -210,19 +210,25 @@ def test_impossible_damage_is_refused_in_a_sentence(server, class_type, inputs, 
     assert failed.value.node_id == "damage"
 
 
-@pytest.mark.parametrize(
-    "degradation, measurement, reason", [("grey", "image", "take the colors out"), ("blur", "rgba", "give it as RGB")]
-)
-def test_measurement_with_other_channels_is_refused(server, degradation, measurement, reason):
+def restored_from(measurement, degradation):
     given = {"degradation": [degradation, 0], "measurement": [measurement, 0], "model": ["model", 0]}
-    prompt = sources() | {
+    return sources() | {
         "rgba": node("JoinImageWithAlpha", image=["image", 0], alpha=["mask", 0]),
         "map": node("MAPRPS_MAPEstimation", **given, steps=2),
         "show": node("PreviewImage", images=["map", 0]),
     }
-    with pytest.raises(PromptError, match=reason) as failed:
-        server.run(prompt)
+
+
+def test_measurement_with_colors_is_refused_where_grey_is_asked_for(server):
+    with pytest.raises(PromptError, match="take the colors out") as failed:
+        server.run(restored_from("image", "grey"))
     assert failed.value.node_id == "map"
+
+
+def test_measurement_with_alpha_is_as_good_as_its_colors(server):
+    shown = [server.run(restored_from(measurement, "blur"))["show"]["images"][0] for measurement in ("image", "rgba")]
+    colors, with_alpha = (np.asarray(Image.open(io.BytesIO(server.image(item)))) for item in shown)
+    assert np.array_equal(colors, with_alpha)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
