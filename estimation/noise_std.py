@@ -84,9 +84,7 @@ def _bounds(image: Tensor, clipped: float) -> list[str]:
         reasons.append("it looks JPEG-compressed (a grid of 8x8 pixels shows)")
     if len(image) == 3 and 0 < _finest_color(image) < COARSE_COLOR:
         reasons.append("its finest detail has hardly any color, as after JPEG, video or a camera's smoothing")
-    advice = f". Do not connect it: give noise_std by hand, {COMPRESSED}, which is what compression changes" * bool(
-        reasons
-    )
+    advice = f". Do not connect it: give noise_std by hand, {COMPRESSED}" if reasons else ""
     if clipped > CLIPPED:
         reasons.append(f"{clipped:.0%} of its values are clipped to black or white (left out, but others were near it)")
     return [f"   A lower bound, for noise was taken away: {'; '.join(reasons)}{advice}."] if reasons else []

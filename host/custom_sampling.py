@@ -33,7 +33,9 @@ class PosteriorSampler(comfy.samplers.Sampler):
     def __init__(self, restoration: Restoration, guidance: Guidance, sampler: Sampler):
         self.restoration, self.guidance, self.sampler = restoration, guidance, sampler
 
-    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, *_, **__):
+    def sample(
+        self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, *_, **__
+    ) -> Tensor:
         latent_format = model_wrap.inner_model.latent_format
         noise = without_frame_axis(noise)
         copies = copies_of(noise, self.restoration)
@@ -88,9 +90,8 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
             sigma = to_noise_std(self.denoise.sampling, float(timestep.flatten()[0]))
             next_sigma = _next_sigma(model_options, timestep, self.denoise)
             denoised = self.guided(self.denoise.from_host_state(x, sigma), sigma, next_sigma).denoised
-            return self._seen_by_the_sampler(
-                with_frame_axis(denoised, self.denoise.latent_format), x, timestep, model_options
-            )
+            denoised = with_frame_axis(denoised, self.denoise.latent_format)
+            return self._seen_by_the_sampler(denoised, x, timestep, model_options)
 
     def _seen_by_the_sampler(self, denoised: Tensor, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
         """denoised, after the hooks by which the host's CFG++ samplers read the unconditional prediction.
@@ -127,7 +128,7 @@ def _next_sigma(model_options: dict, timestep: Tensor, denoise: HostDenoiser) ->
 def streams(noise: Tensor) -> list[int]:
     """Sample numbers for noise that goes on as each image's begins, wherever it lies in a batch (the host's
     batch_index). Images that begin alike are numbered among themselves, and differ."""
-    digests = [hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=8).digest() for image in noise]
+    digests = [hashlib.blake2b(image.float().cpu().numpy().tobytes(), digest_size=8).digest() for image in noise]
     return [int.from_bytes(digest, "big") + digests[:i].count(digest) for i, digest in enumerate(digests)]
 
 

@@ -39,7 +39,7 @@ def _preconditioning(header: dict[str, Any]) -> DDPM | EDM:
     if header.get("preconditioning") != "edm":
         return DDPM()
     sigma_data = header.get("sigma_data")
-    if not (isinstance(sigma_data, float) and 0 < sigma_data < math.inf):
+    if not (isinstance(sigma_data, (int, float)) and 0 < sigma_data < math.inf):
         raise ValueError(f"its header says that sigma_data is {sigma_data!r}, which should be a number above 0")
     return EDM(sigma_data)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import wraps
+
 import torch
 from comfy_api.latest import io
 
@@ -121,6 +123,7 @@ class Traversal(io.ComfyNode):
 def part_of(sampler: Sampler, done: int, whole: int) -> Sampler:
     """The sampler as a part of longer work: its steps are reported as those after `done` of `whole`."""
 
+    @wraps(sampler)
     def run(guided, x, sigmas, noise, callback) -> torch.Tensor:
         return sampler(guided, x, sigmas, noise, lambda step, _, image: callback(done + step, whole, image))
 
