@@ -5,19 +5,24 @@ Either our sampler drives any of the host's guiders, or our guider serves any of
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import comfy.samplers
+import torch
 from torch import Tensor
 
 from ..solvers.guidance import Guidance, GuidedDenoiser
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler
-from .denoiser import HostDenoiser, to_noise_std
+from .denoiser import HostDenoiser, check_finite, to_noise_std
 from .frames import with_frame_axis, without_frame_axis
 from .memory import sparing
+from .noise_mask import within
 from .restoration import SAMPLING_STAGE, Restoration
 from .run import Conditioning
+
+HOOKS = "sampler_post_cfg_function"
 
 
 class PosteriorSampler(comfy.samplers.Sampler):
@@ -29,7 +34,9 @@ class PosteriorSampler(comfy.samplers.Sampler):
     def __init__(self, restoration: Restoration, guidance: Guidance, sampler: Sampler):
         self.restoration, self.guidance, self.sampler = restoration, guidance, sampler
 
-    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, *_, **__) -> Tensor:
+    def sample(
+        self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, *_, **__
+    ) -> Tensor:
         latent_format = model_wrap.inner_model.latent_format
         noise = without_frame_axis(noise)
         copies = copies_of(noise, self.restoration)
@@ -47,13 +54,16 @@ class PosteriorSampler(comfy.samplers.Sampler):
             seed = extra_args.get("seed")
             denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), seed, planned.cut)
             levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]
-            fresh = Noise(seed or 0, range(len(noise)), SAMPLING_STAGE)
+            fresh = Noise(seed or 0, streams(noise), SAMPLING_STAGE)
             with planned.solving(model_wrap):
                 guided = self.guidance(self.restoration.problem(copies), denoise)
-                start = noise.clone() * levels[0]
-                if latent_image is not None:
-                    start = start + without_frame_axis(latent_image)
-                return with_frame_axis(self.sampler(guided, start, levels, fresh, report), latent_format)
+                latents = torch.zeros_like(noise) if latent_image is None else without_frame_axis(latent_image).clone()
+                sampler = self.sampler
+                if denoise_mask is not None:
+                    sampler = within(without_frame_axis(denoise_mask).clone(), sampler, latents)
+                sampled = sampler(guided, latents + levels[0] * noise, levels, fresh, report)
+                check_finite(sampled)
+                return with_frame_axis(sampled, latent_format)
 
         return sparing(attempt)
 
@@ -76,6 +86,8 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict = {}, seed=None) -> Tensor:  # noqa: B006
         shape = without_frame_axis(x).shape
         copies = copies_of(x, self.restoration)
+        # What the sampler adds, such as hooks, is not for the prior's own call.
+        own_options = {**self.model_options, "transformer_options": model_options["transformer_options"]}
 
         def attempt(frugal: bool) -> Tensor:
             if self.guided is None or frugal:
@@ -83,15 +95,28 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
                 self.planned = workload.planned(frugal)
             with self.planned.solving(self):
                 if self.guided is None or frugal:
-                    self.denoise = HostDenoiser(_Prior(self), model_options, seed, self.planned.cut)
+                    self.denoise = HostDenoiser(_Prior(self), own_options, seed, self.planned.cut)
                     self.guided = self.guidance(self.restoration.problem(copies), self.denoise)
-                self.denoise.set_options(model_options, seed)
+                self.denoise.set_options(own_options, seed)
                 sigma = to_noise_std(self.denoise.sampling, float(timestep.flatten()[0]))
                 next_sigma = _next_sigma(model_options, timestep, self.denoise)
                 denoised = self.guided(self.denoise.from_host_state(x, sigma), sigma, next_sigma).denoised
                 return with_frame_axis(denoised, self.denoise.latent_format)
 
-        return sparing(attempt)
+        return self._seen_by_the_sampler(sparing(attempt), x, timestep, model_options)
+
+    def _seen_by_the_sampler(self, denoised: Tensor, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
+        """denoised, after the hooks by which the host's CFG++ samplers read the unconditional prediction.
+
+        Given the measurement there is one prediction, which stands for both: they then go as those without CFG++.
+        """
+        seen = dict.fromkeys(("denoised", "cond_denoised", "uncond_denoised"), denoised)
+        given = {"input": x, "sigma": timestep, "model": self.inner_model, "model_options": model_options}
+        conds = {"cond": self.conds["positive"], "uncond": self.conds["negative"], "cond_scale": self.cfg}
+        for hook in model_options.get(HOOKS, []):
+            if hook not in self.model_options.get(HOOKS, []):
+                seen["denoised"] = hook({**seen, **given, **conds})
+        return seen["denoised"]
 
 
 class _Prior:
@@ -99,6 +124,7 @@ class _Prior:
 
     def __init__(self, guider: PosteriorGuider):
         self.guider, self.inner_model = guider, guider.inner_model
+        self.conds, self.cfg = guider.conds, guider.cfg
 
     def __call__(self, x: Tensor, sigma: Tensor, model_options: dict, seed: int) -> Tensor:
         return comfy.samplers.CFGGuider.predict_noise(self.guider, x, sigma, model_options, seed)
@@ -109,6 +135,13 @@ def _next_sigma(model_options: dict, timestep: Tensor, denoise: HostDenoiser) ->
     levels = model_options["transformer_options"]["sample_sigmas"]
     below = levels[levels < timestep.flatten()[0] * (1 - 1e-6)]
     return to_noise_std(denoise.sampling, float(below.max())) if len(below) else 0.0
+
+
+def streams(noise: Tensor) -> list[int]:
+    """Sample numbers for noise that goes on as each image's begins, wherever it lies in a batch (the host's
+    batch_index). Images that begin alike are numbered among themselves, and differ."""
+    digests = [hashlib.blake2b(image.float().cpu().numpy().tobytes(), digest_size=8).digest() for image in noise]
+    return [int.from_bytes(digest, "big") + digests[:i].count(digest) for i, digest in enumerate(digests)]
 
 
 def copies_of(x: Tensor, restoration: Restoration) -> int:

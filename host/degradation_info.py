@@ -49,7 +49,8 @@ def inspect(degradation: Degradation, image: Tensor) -> Info:
             "not linear: it has no rank and no conditioning",
             "unseen: the image less the first guess made from its measurement",
         ]
-    lines.append(f"unseen part of this image: {float(lost.norm() / x.norm()):.1%}")
+    part = float(lost.norm() / x.norm()) if x.any() else 0.0  # nothing is lost of a black image
+    lines.append(f"unseen part of this image: {part:.1%}")
     return Info("\n".join(lines), lost.movedim(1, -1).cpu())
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import comfy.model_sampling
 import torch
 from comfy.model_management import OOM_EXCEPTION, throw_exception_if_processing_interrupted
 from comfy.patcher_extension import WrappersMP, add_wrapper
 from torch import Tensor
 
+from .coverage import check_coverage
 from .frames import with_frame_axis, without_frame_axis
 from .gradients import with_own_skips, without_caches
+from .pixel_model import check_sampling
 from .tiled_model import TiledPrediction
 from .tiles import WHOLE, Cut
 
@@ -28,8 +32,9 @@ class HostDenoiser:
         self.set_options(model_options, seed)
         self.sampling = guider.inner_model.model_sampling
         self.latent_format = guider.inner_model.latent_format
+        check_sampling(guider.inner_model)
         self.sigma_min, self.sigma_max = sigma_range(self.sampling)
-        self.calls = 0
+        self.calls, self.began = 0, time.perf_counter()
 
     def set_options(self, model_options: dict, seed: int) -> None:
         """What the host's sampler gives for the calls that follow."""
@@ -49,6 +54,7 @@ class HostDenoiser:
             if not torch.is_inference_mode_enabled():
                 denoised = denoised.clone()
         if not torch.isfinite(denoised.detach()).all():
+            check_finite(x)
             raise ValueError(
                 f"The model returned NaN or infinity at noise level {float(sigma.max()):.3g}: load it in a wider "
                 "floating point type (start ComfyUI with --force-fp32), or check that its file is whole."
@@ -66,6 +72,7 @@ class HostDenoiser:
             x = x * (scale / (scale + sigma)).view(-1, *[1] * (x.ndim - 1))
             sigma = sigma / (scale + sigma)
         x = with_frame_axis(x, self.latent_format)
+        check_coverage(self.guider, x, sigma)
         try:
             denoised = self.guider(x, sigma, model_options=self.model_options, seed=self.seed)
         except RuntimeError as error:
@@ -83,6 +90,15 @@ class HostDenoiser:
                 f"This model takes {kind} with sides that are multiples of {patch}, and here they are {width} and "
                 f"{height}: choose another image size."
             ) from error
+
+
+def check_finite(x: Tensor) -> None:
+    """Raises ValueError where what is sampled has become NaN or infinite."""
+    if not torch.isfinite(x.detach()).all():
+        raise ValueError(
+            "The image became NaN or infinite on the way: make guidance_scale smaller where the guidance has one, or "
+            "start ComfyUI with --fp32-vae where there is a VAE."
+        )
 
 
 def flow_scale(sampling) -> float | None:

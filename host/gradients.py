@@ -140,7 +140,10 @@ def _make_ordinary(module: nn.Module) -> None:
 def _kernels_with_backward() -> Iterator[None]:
     """Newer hosts compute rotary embeddings by kernels without a backward pass unless told that they train."""
     management = comfy.model_management
-    before = getattr(management, "in_training", False)
+    if not hasattr(management, "in_training"):
+        yield
+        return
+    before = management.in_training
     management.in_training = True
     try:
         yield

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import comfy.model_management
 import torch
 from torch import Tensor
@@ -62,4 +64,8 @@ def measured_problem(operator: Operator, measurement: Tensor, noise_std: float) 
     """
     with torch.inference_mode(False):
         y = measured_channels(measurement, operator).to(operator.device)
-        return Problem(*model_units(operator, y, noise_std))
+        problem = Problem(*model_units(operator, y, noise_std))
+        if not operator.clipped:
+            return problem
+        low, high = (model_units(operator, torch.full_like(y[:1], end), noise_std)[1] for end in (0.0, 1.0))
+        return replace(problem, ends=(low, high))

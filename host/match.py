@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ..linalg import cancel
 from ..linalg.cosine_basis import CosineBasis
 from ..linalg.stationary import Stationary
 from ..operators import Degradation
 from ..operators.inpainting import Mask
 from ..solvers.problem import Problem, identity
 from ..solvers.proximal import stationary_proximal
-from .images import to_channels_first, to_image, to_model_units
+from .images import measured_channels, to_channels_first, to_image, to_model_units
 
 COLOR_SHIFT = 0.2  # std of a shift of the whole image, in model units
 COLOR_FREQUENCY = 2  # half periods over the longer side, beyond which shifts become rare
@@ -66,7 +67,7 @@ def keep_known(image: Tensor, degradation: Degradation, measurement: Tensor, fea
             f"Known pixels can be kept where some are missing, but this degradation is {degradation.describe()}: use "
             "an inpainting node's, or switch keep_known off."
         )
-    y = to_channels_first(measurement).to(x.device)
+    y = operator.keep(measured_channels(measurement, operator).to(x.device))
     y = y.repeat_interleave(len(x) // len(y), dim=0)
     known = operator.keep(torch.ones_like(x[:1]))
     weight = known * inward_ramp(known, feather)
@@ -78,6 +79,7 @@ def inward_ramp(known: Tensor, feather: int) -> Tensor:
     ramp = torch.zeros_like(known)
     eroded = known
     for _ in range(feather):
+        cancel.ask()
         ramp += eroded / (feather + 1)
         eroded = (avg_pool2d(pad(eroded, (1, 1, 1, 1), mode="replicate"), 3, stride=1) > 1 - 1e-3).to(known)
     return ramp + eroded * (1 - feather / (feather + 1))

@@ -88,3 +88,12 @@ def as_host_model(pixel: PixelNetwork) -> comfy.model_patcher.ModelPatcher:
         load_device=comfy.model_management.get_torch_device(),
         offload_device=comfy.model_management.unet_offload_device(),
     )
+
+
+def check_sampling(model: comfy.model_base.BaseModel) -> None:
+    """Raises ValueError for a pixel model of this pack whose noise levels a patch has replaced by those of others."""
+    if isinstance(model.diffusion_model, HostPixelNetwork) and not isinstance(model.model_sampling, PixelSampling):
+        raise ValueError(
+            "This pixel model knows its own noise levels, and a patch has replaced them: take the ModelSampling node "
+            "(Discrete, Flux, SD3, ...) out from between 'Load Pixel Model (MAP-RPS)' and here."
+        )

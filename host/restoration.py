@@ -21,11 +21,14 @@ from ..solvers.guidance import Guidance
 from ..solvers.map_estimation import Estimate, Method
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler, renoised_posterior_sampling
-from ..solvers.problem import Callback, Denoiser, Problem
+from ..solvers.problem import Callback, Problem, identity
+from .denoiser import HostDenoiser, check_finite
 from .frames import with_frame_axis, without_frame_axis
 from .images import check_measurement, measured_problem, to_image, to_model_units
+from .noise_mask import of_latents, within
 from .run import Conditioning, Result, Solve, Workload, run_solver
-from .vae import HostVAE
+from .stage_log import log_stage
+from .vae import HostVAE, check_overflow
 
 MAP_STAGE, SAMPLING_STAGE = 1, 2
 """Keep the noise of the two stages apart for one seed."""
@@ -127,12 +130,19 @@ class Restoration:
         conditioning = Conditioning(self.positive, self.negative, self.cfg)
         return run_solver(self.workload(copies, gradients), solve, self.seed, conditioning)
 
-    def restored(self, latents: Tensor) -> Restored:
-        """From latents as the model sees them, inside `run`."""
+    def restored(self, latents: Tensor, denoise: HostDenoiser, name: str) -> Restored:
+        """From latents as the model sees them, inside `run`; of a stage with this name, which is logged.
+
+        Raises ValueError where anything is NaN or infinite.
+        """
         latent_format = self.model.model.latent_format
+        check_finite(latents)
         as_the_vae_has_them = latent_format.process_out(with_frame_axis(latents, latent_format))
-        image = to_image(self._problem.decoder(latents))
-        return Restored(as_the_vae_has_them.to(comfy.model_management.intermediate_device()), image)
+        pixels = self._problem.decoder(latents)
+        check_overflow(pixels)
+        problem = replace(self.problem(len(pixels) // self.count), decoder=identity, encoder=None)
+        log_stage(name, self.model, denoise, self.host_vae, problem.relative_residual(pixels))
+        return Restored(as_the_vae_has_them.to(comfy.model_management.intermediate_device()), to_image(pixels))
 
     def start(self, estimate: Tensor) -> Tensor:
         """A MAP estimate as the model sees it. estimate: latents as the VAE has them, or IMAGE of a pixel model.
@@ -156,14 +166,14 @@ class Restoration:
 def estimate_map(restoration: Restoration, method: Method) -> tuple[Restored, Estimate]:
     """Stage 1, from A^+ y, encoded for a latent model. Returns the restored images and the method's report."""
 
-    def solve(denoise: Denoiser, callback: Callback) -> tuple[Restored, Estimate]:
+    def solve(denoise: HostDenoiser, callback: Callback) -> tuple[Restored, Estimate]:
         noise = Noise(restoration.seed, [0] * restoration.count, MAP_STAGE)
         problem = restoration.problem()
         start = problem.operator.initial_guess(problem.measurement)
         if problem.encoder is not None:
             start = problem.encoder(start)
         estimate = method(problem, denoise, start, noise, callback)
-        return restoration.restored(estimate.image), estimate
+        return restoration.restored(estimate.image, denoise, f"MAP estimation by {method}"), estimate
 
     return restoration.run(solve)
 
@@ -175,21 +185,28 @@ def sample_posterior(
     guidance: Guidance,
     sampler: Sampler,
     samples: int = 1,
+    noise_mask: Tensor | None = None,
 ) -> Restored:
     """Stage 2. estimate: as `Restoration.start` takes it, one per measurement. The samples of each come in a row.
 
-    A first sigma of 0 returns the estimate as it is, once per sample.
+    A first sigma of 0 returns the estimate as it is, once per sample. noise_mask: the host's of a LATENT; where it is 0
+    the estimate stays as it is.
     """
-    start = restoration.start(estimate).repeat_interleave(samples, dim=0)
+    start = restoration.start(estimate)
+    mask = None if noise_mask is None else of_latents(noise_mask, start)
+    start = start.repeat_interleave(samples, dim=0)
     if sigmas[0] == 0 and restoration.host_vae is None:
         return Restored(start, estimate.repeat_interleave(samples, dim=0))
 
-    def solve(denoise: Denoiser, callback: Callback) -> Restored:
+    def solve(denoise: HostDenoiser, callback: Callback) -> Restored:
         noise = Noise(restoration.seed, [*range(samples)] * restoration.count, SAMPLING_STAGE)
         problem = restoration.problem(samples)
         x = start.to(problem.measurement.device)
-        x = renoised_posterior_sampling(problem, denoise, guidance, sampler, x, sigmas, noise, callback)
-        return restoration.restored(x)
+        run = sampler
+        if mask is not None:
+            run = within(mask.repeat_interleave(len(x) // len(mask), dim=0).to(x), sampler, x)
+        x = renoised_posterior_sampling(problem, denoise, guidance, run, x, sigmas, noise, callback)
+        return restoration.restored(x, denoise, f"posterior sampling by {guidance}, {sampler.__name__}")
 
     return restoration.run(solve, samples, gradients=guidance.differentiates and sigmas[0] > 0)
 

@@ -50,6 +50,8 @@ class HostVAE:
         # process_input is affine; its inverse is what process_output does before it clamps.
         self.low, self.high = (float(vae.process_input(torch.tensor(v))) for v in (0.0, 1.0))
         self.cut = self.gradient_cut = WHOLE
+        self.decodings = 0
+        self._unchecked = {"decode", "encode"}
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -82,7 +84,9 @@ class HostVAE:
         return not cut.size and not has_frame_axis(self.format) and free < DECODER_GRAPH * self._decoding(batch, cut)
 
     def decode(self, z: Tensor) -> Tensor:
+        self.decodings += 1
         pixels = self._piecewise(self._decode, z, leave=self.ratio)
+        self._check_first("decode", pixels)
         height, width = self.image_size
         return pixels[..., :height, :width]
 
@@ -90,7 +94,14 @@ class HostVAE:
         _, h, w = self.latent_shape
         height, width = self.image_size
         x = pad(x, (0, w * self.ratio - width, 0, h * self.ratio - height), mode="replicate")
-        return self._piecewise(self._encode, x, enter=self.ratio)
+        latents = self._piecewise(self._encode, x, enter=self.ratio)
+        self._check_first("encode", latents)
+        return latents
+
+    @property
+    def tiled(self) -> bool:
+        """Whether anything is planned to go in tiles."""
+        return bool(self.cut.size or self.gradient_cut.size)
 
     def _piecewise(self, network: Callable[[Tensor], Tensor], x: Tensor, enter: int = 1, leave: int = 1) -> Tensor:
         cut = self.gradient_cut if torch.is_grad_enabled() and x.requires_grad else self.cut
@@ -107,6 +118,12 @@ class HostVAE:
                 return network(part)
 
         return piecewise(normalized, x, cut, enter, leave)
+
+    def _check_first(self, way: str, result: Tensor) -> None:
+        """Only the first result of each, for a check waits for the GPU."""
+        if way in self._unchecked:
+            self._unchecked.discard(way)
+            check_overflow(result)
 
     def _decode(self, z: Tensor) -> Tensor:
         latents = self.format.process_out(with_frame_axis(z, self.format))
@@ -128,3 +145,11 @@ class HostVAE:
         images, *size = cut.largest(batch, *size)
         shape = (images, channels, *[1] * has_frame_axis(self.format), *size)
         return int(self.vae.memory_used_decode(shape, self.vae.vae_dtype))
+
+
+def check_overflow(result: Tensor) -> None:
+    """Raises ValueError where what a VAE returned is not finite."""
+    if not torch.isfinite(result.detach()).all():
+        raise ValueError(
+            "The VAE returned NaN or infinity: start ComfyUI with --fp32-vae, or check that the VAE's file is whole."
+        )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from . import cancel
 from .dot import dot, norm
 
 
@@ -34,6 +35,7 @@ def conjugate_gradients(
     direction = precondition(residual)
     square = dot(residual, direction)
     for _ in range(max_iterations):
+        cancel.ask()
         active = size > goal
         if not active.any():
             break

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import cancel
 from .dot import dot, norm
 
 
@@ -30,6 +31,7 @@ def gmres(
     weights = np.zeros((len(target), max_iterations))
     relative = np.ones(len(target))
     for k in range(max_iterations):
+        cancel.ask()
         moving = ~(relative <= tolerance)  # True for NaN
         if not moving.any():
             break
@@ -45,6 +47,9 @@ def gmres(
         for image in moving.nonzero()[0]:
             small, right = hessenberg[image, : k + 2, : k + 1], np.zeros(k + 2)
             right[0] = numbers[image, 0]
+            if not np.isfinite(small).all():
+                weights[image] = relative[image] = np.nan  # as is the answer to a question with NaN
+                continue
             y = np.linalg.lstsq(small, right, rcond=None)[0]
             weights[image, : k + 1] = y
             relative[image] = np.linalg.norm(right - small @ y) / max(right[0], tiny)

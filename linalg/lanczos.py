@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from . import cancel
+
 
 def largest_eigenvalue(
     apply: Callable[[Tensor], Tensor], start: Tensor, tolerance: float = 1e-5, max_iterations: int = 200
@@ -21,6 +23,7 @@ def largest_eigenvalue(
     sides: list[float] = []
     found: list[float] = []
     for _ in range(max_iterations):
+        cancel.ask()
         image = apply(direction) - off * previous
         diagonal.append(float((direction * image).sum()))
         matrix = torch.diag(torch.tensor(diagonal, dtype=torch.float64))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from . import cancel
 from .dot import dot
 
 MEMORY = 8
@@ -35,6 +36,7 @@ def lbfgs(
     length = torch.ones_like(value)
     pairs: list[tuple[Tensor, Tensor, Tensor]] = []
     for _ in range(evaluations - 1):
+        cancel.ask()
         if not moving.any():
             break
         direction = _direction(gradient, pairs, first_step)

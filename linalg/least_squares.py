@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from . import cancel
 from .dot import dot, norm
 from .linear_map import Map
 
@@ -47,6 +48,7 @@ def least_squares(
     goal = tolerance * norm(target)
     gain = torch.zeros_like(goal)
     for _ in range(max_iterations):
+        cancel.ask()
         image = forward(direction)
         gain = torch.maximum(gain, norm(image) / norm(direction).clamp_min(torch.finfo(target.dtype).tiny))
         fits = norm(residual) <= goal + resolution * gain * norm(x)

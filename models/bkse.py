@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, pixel_shuffle, relu
 
-from .weights import read_weights
+from .weights import check_floating, read_weights
 
 DEPTH = 5  # levels of the U-Net
 Shapes = dict[str, tuple[int, ...]]
@@ -112,6 +112,7 @@ def load_generator(path: str, device: torch.device, dtype: torch.dtype) -> Gener
     name = Path(path).name
     try:
         weights, _ = read_weights(Path(path))
+        check_floating(weights)
     except ValueError:
         raise ValueError(f"{name} is damaged or no file of weights: use GOPRO_wVAE.pth of BKSE.") from None
     if not weights:

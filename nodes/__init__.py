@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply_degradation import ApplyDegradation
 from .blend import Blend
+from .checks import check_inputs
 from .custom_sampling import PosteriorGuiderNode, PosteriorSamplerNode
 from .degradation_info import DegradationInfo
 from .degradations import DEGRADATION_NODES
@@ -46,6 +47,7 @@ NODES: list[type[io.ComfyNode]] = [
 
 for node in NODES:
     offer(node)
+    check_inputs(node)
 
 
 class MapRpsExtension(ComfyExtension):

@@ -5,7 +5,7 @@ After a change, `python -m tools.write_choice_lists` rewrites the lists in web/d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Generic, Literal, TypeVar
@@ -68,10 +68,8 @@ class Choices(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         """What is run by that name. Raises ValueError where there is none: a host may not check what a graph holds."""
-        for entry in self:
-            if entry.name == name:
-                return entry.runs
-        raise ValueError(f"{self.input} is {name!r}: choose one of {', '.join(self.names)}.")
+        check_choice(self.input, name, self.names)
+        return next(entry.runs for entry in self if entry.name == name)
 
     def clauses(self) -> list[tuple[list[str], str]]:
         """(names, help): one entry, or several in a row of which the same is said."""
@@ -86,6 +84,12 @@ class Choices(Generic[T]):
         sized = [entry for entry in self if entry.scales]
         parts = [f"{', '.join(e.name for e in group)}: {advice}" for advice, group in groupby(sized, Choice.advice)]
         return f"A step size, for these alone; the paper and its code take {'; '.join(parts)}."
+
+
+def check_choice(input: str, name: str, names: Sequence[str]) -> None:
+    """Raises ValueError for a name that is none of those that the input offers."""
+    if name not in names:
+        raise ValueError(f"{input} is {name!r}: choose one of {', '.join(names)}.")
 
 
 STABLE_HELP = (

@@ -4,8 +4,11 @@ from comfy_api.latest import io
 
 from ..evaluation import psnr, sharpness, ssim
 from ..evaluation.pictures import error_map, residual_histogram
-from ..host.degrade import residual_in_noise
+from ..host.degrade import over_reference, residual_in_noise
+from ..host.progress import progress_bar
 from .inputs import NOISE_STD, DegradationType, noise_std_input
+
+ROUNDED = "the degradation rounds sizes up, and the rest is beyond its border"
 
 
 class Metrics(io.ComfyNode):
@@ -48,18 +51,29 @@ class Metrics(io.ComfyNode):
     def execute(cls, image, reference, degradation=None, measurement=None, noise_std=NOISE_STD) -> io.NodeOutput:
         if (degradation is None) != (measurement is None):
             raise ValueError("Residual / noise needs both degradation and measurement: connect both, or neither.")
-        columns = {"PSNR": psnr(image, reference), "SSIM": ssim(image, reference), "sharpness": sharpness(image)}
+        restored, note = image, []
+        if degradation is not None:
+            image = over_reference(restored, reference, degradation, measurement)
+            if image.shape != restored.shape:
+                note = [f"Compared on the reference's {image.shape[2]}x{image.shape[1]} pixels: {ROUNDED}."]
+        report, columns = progress_bar(), {}
+        for i, (name, measure) in enumerate({"PSNR": psnr, "SSIM": ssim}.items()):
+            report(i, 4)
+            columns[name] = measure(image, reference)
+        report(2, 4)
+        columns["sharpness"] = sharpness(image)
+        report(3, 4)
         ratio, plot = 0.0, error_map(image[:1], reference[:1])
         if degradation is not None:
-            height, width, channels = image.shape[1:]
+            height, width, channels = restored.shape[1:]
             operator = degradation.build(channels, height, width)
-            residual, ratios = residual_in_noise(image, operator, measurement, noise_std)
+            residual, ratios = residual_in_noise(restored, operator, measurement, noise_std)
             columns["residual/noise"] = ratios
             ratio, plot = float(ratios.mean()), residual_histogram(residual)
         lines = [
             f"{i + 1}. " + "  ".join(f"{name} {float(values[i]):.4g}" for name, values in columns.items())
             for i in range(len(image))
         ]
-        text = "\n".join(lines)
+        text = "\n".join(note + lines)
         numbers = float(columns["PSNR"].mean()), float(columns["SSIM"].mean()), ratio
         return io.NodeOutput(*numbers, text, plot, ui={"text": (text,)})

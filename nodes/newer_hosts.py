@@ -31,6 +31,7 @@ SEARCH = {  # by node, what people type who do not know its name; names of metho
     "MAPRPS_HDR": "high dynamic range, overexposed, clipped",
     "MAPRPS_JPEG": "compression, artifacts, blocks, deblock",
     "MAPRPS_Quantization": "banding, posterize, bits",
+    "MAPRPS_Clipped": "saturated, overexposed, underexposed, 8 bit, night photo",
     "MAPRPS_ComposeDegradations": "chain, combine, old photo",
     "MAPRPS_StackDegradations": "two measurements, fusion, side by side",
     "MAPRPS_DegradationPreset": "DPS, DAPS, DDRM, DDNM, benchmark, paper",

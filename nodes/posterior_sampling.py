@@ -206,7 +206,8 @@ class LatentRenoisedPosteriorSampling(io.ComfyNode):
         renoise = LEVELS[level](restoration, estimate["samples"], renoise, SCALES[scale])
         solver, sigmas = SAMPLERS[sampler](restoration, renoise, steps, SCALES[scale])
         term = GUIDANCE.of("latent")[guidance](guidance_scale)
-        restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples)
+        mask = estimate.get("noise_mask")
+        restored = sample_posterior(restoration, estimate["samples"], sigmas, term, solver, samples, mask)
         image = match_colors(restored.image, restoration.problem(samples)) if keep_colors else restored.image
         text = describe(restoration, renoise, sigmas, image)
         return io.NodeOutput({"samples": restored.latents}, image, text, ui={"text": (text,)})

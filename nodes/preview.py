@@ -39,9 +39,9 @@ def with_kernel(degradation: Degradation, kernel: Tensor) -> io.NodeOutput:
     return io.NodeOutput(degradation, kernel, ui=ui.PreviewImage(shown))
 
 
-def with_mask(degradation: Degradation, height: int, width: int) -> io.NodeOutput:
-    """For one whose operator measures some entries and not others."""
-    operator = degradation.build(3, height, width)
+def with_mask(degradation: Degradation, height: int, width: int, shown: Degradation | None = None) -> io.NodeOutput:
+    """For one whose operator measures some entries and not others. shown: in its place, in the picture of the mask."""
+    operator = (shown or degradation).build(3, height, width)
     assert isinstance(operator, Selection)
     mask = (~operator.known[0]).float()
     return io.NodeOutput(degradation, mask, ui=ui.PreviewImage(mask_picture(mask)))

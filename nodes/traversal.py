@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import wraps
 from typing import Literal
 
 import torch
@@ -8,7 +9,7 @@ from comfy_api.latest import io
 from ..evaluation import gradient_distance, psnr, rmse, sharpness, ssim
 from ..evaluation.pictures import TraversalPoint, contact_sheet, distortion_perception_plot, level_plot
 from ..host.automatic_level import sharp_renoise
-from ..host.degrade import residual_in_noise
+from ..host.degrade import over_reference, residual_in_noise
 from ..host.restoration import Restoration, sample_posterior
 from ..solvers.posterior_sampling import Sampler
 from .choices import GUIDANCE, SAMPLERS, SCALES
@@ -141,6 +142,7 @@ class Traversal(io.ComfyNode):
 def part_of(sampler: Sampler, done: int, whole: int) -> Sampler:
     """The sampler as a part of longer work: its steps are reported as those after `done` of `whole`."""
 
+    @wraps(sampler)
     def run(guided, x, sigmas, noise, callback) -> torch.Tensor:
         return sampler(guided, x, sigmas, noise, lambda step, _, image: callback(done + step, whole, image))
 
@@ -165,10 +167,11 @@ def measures(image: torch.Tensor, restoration: Restoration, reference: torch.Ten
     """Means over the batch."""
     row = {}
     if reference is not None:
-        row["PSNR"] = psnr(image, reference)
-        row["SSIM"] = ssim(image, reference)
-        row["RMSE"] = rmse(image, reference)
-        row["gradient distance"] = gradient_distance(image, reference)
+        part = over_reference(image, reference, restoration.degradation, restoration.measurement)
+        row["PSNR"] = psnr(part, reference)
+        row["SSIM"] = ssim(part, reference)
+        row["RMSE"] = rmse(part, reference)
+        row["gradient distance"] = gradient_distance(part, reference)
     row["sharpness"] = sharpness(image)
     if restoration.noise_std > 0:
         _, row["residual/noise"] = residual_in_noise(

@@ -36,6 +36,8 @@ class Operator(ABC):
     linear = False
     ambiguous = False
     """Whether quite another image can have the same measurement, so that the initial guess may be of that."""
+    clipped = False
+    """Whether measurements were clipped to 0..1, noise and all, so that 0 and 1 are but bounds."""
     rebuild: Callable[[torch.dtype], Self] | None = None
     """Builds the same operator in another floating point type; None for one not built from a description."""
 

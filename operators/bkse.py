@@ -26,7 +26,7 @@ class BKSE(Degradation):
 
     checkpoint: path of the weights; they are read when an operator is built, and those of the kernel extractor, which
     is not needed here, passed over.
-    seed: 0 to 2^32 - 1, of the encoded kernel k: normal numbers of std `spread`, 512 of them for every 128 x 128 px,
+    seed: 0 to 2^64 - 1, of the encoded kernel k: normal numbers of std `spread`, 512 of them for every 128 x 128 px,
     by NumPy's legacy generator, whose numbers do not change. For 256 x 256 px and seed 0 it is the kernel of DAPS; DPS
     draws a new one at every call.
 
@@ -38,8 +38,8 @@ class BKSE(Degradation):
     spread: float = 1.2
 
     def __post_init__(self) -> None:
-        if self.seed not in range(2**32):
-            raise ValueError(f"The seed of the encoded kernel is {self.seed}: use a whole number from 0 to 2^32 - 1.")
+        if self.seed not in range(2**64):
+            raise ValueError(f"The seed of the encoded kernel is {self.seed}: use a whole number from 0 to 2^64 - 1.")
         if not (self.spread >= 0 and math.isfinite(self.spread)):
             raise ValueError(f"The spread of the encoded kernel is {self.spread}: use 0 or more; the field's is 1.2.")
 
@@ -48,7 +48,8 @@ class BKSE(Degradation):
             raise ValueError(f"The image has {space.channels} channels, but the BKSE blur needs 3: give it as RGB.")
         generator = load_generator(self.checkpoint, space.device, space.dtype)
         shape = 1, generator.codes, -(-space.height // STRIDE), -(-space.width // STRIDE)
-        code = np.random.RandomState(self.seed).standard_normal(shape) * self.spread
+        high, low = divmod(self.seed, 2**32)  # NumPy's legacy generator takes words of 32 bits, one or several
+        code = np.random.RandomState([low, high] if high else low).standard_normal(shape) * self.spread
         return EncodedBlur(space, generator, torch.from_numpy(code).to(space.dtype).to(space.device))
 
     def describe(self) -> str:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from .base import LinearOperator, Operator
+from .clipped import refuse_clipped
 from .degradation import Degradation
 from .denoising import Identity
 from .inpainting import Mask
@@ -21,6 +22,9 @@ class Compose(Degradation):
 
     first: Degradation
     second: Degradation
+
+    def __post_init__(self) -> None:
+        refuse_clipped(self.first, self.second)
 
     def _build(self, space: Space) -> Operator:
         first = self.first.build(*space.shape, space.device, space.dtype)

@@ -36,6 +36,8 @@ class Degradation(ABC):
         The host runs nodes under inference mode, whose tensors cannot take part in a backward pass; an operator is
         needed there, so it is built outside that mode.
         """
+        if min(height, width) < 1:
+            raise ValueError(f"The image would be {width}x{height} pixels: give a larger measurement.")
         space = Space(channels, height, width, torch.device(device), dtype or torch.float32)
         with torch.inference_mode(False):
             operator = self._build(space)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.fft import fft2, fftshift, ifftshift, irfft2, rfft2
 
+from ..linalg import cancel
 from ..linalg.seeded import uniform
 from .base import Operator
 from .degradation import Degradation
@@ -103,12 +104,15 @@ class FourierMagnitude(Operator):
         framed[..., :height, :width] = torch.from_numpy(uniform(0, height, width)).to(self.dtype)
         framed[..., :height, :width] -= self.background
         for _ in range(HYBRID_STEPS):
+            cancel.ask()
             fitted = self._fit(framed, mean)
             allowed = self._confine(fitted)
             framed = torch.where(allowed == fitted, fitted, framed - FEEDBACK * fitted)
         for _ in range(REDUCTION_STEPS):
+            cancel.ask()
             framed = self._confine(self._fit(framed, mean))
         for _ in range(REDUCTION_STEPS):
+            cancel.ask()
             framed = self._confine(self._fit(framed, magnitude))
         return framed[..., :height, :width] + self.background
 

@@ -17,6 +17,7 @@ from .separable import Separable
 
 WEAK = 1e-2
 """Where no singular values are known, what A makes weaker than this part of its norm counts as lost."""
+TOLERANCE = 1e-5  # of the system to solve for what is unseen, which is only looked at
 
 
 @dataclass(frozen=True)
@@ -69,4 +70,4 @@ def unseen(operator: LinearOperator, x: Tensor) -> Tensor:
     y = operator(x)
     if singular_values(operator) is not None:
         return x - operator.pinv(y)
-    return x - operator.adjoint(operator.solve(y, (WEAK * operator.norm) ** 2, 1.0))
+    return x - operator.adjoint(operator.solve(y, (WEAK * operator.norm) ** 2, 1.0, TOLERANCE))

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from ..linalg.linear_map import Map
 from .base import LinearOperator, Operator
+from .clipped import refuse_clipped
 from .degradation import Degradation
 from .space import Space
 
@@ -26,6 +27,9 @@ class Stack(Degradation):
 
     first: Degradation
     second: Degradation
+
+    def __post_init__(self) -> None:
+        refuse_clipped(self.first, self.second)
 
     def _build(self, space: Space) -> Operator:
         first, second = (part.build(*space.shape, space.device, space.dtype) for part in (self.first, self.second))

@@ -16,10 +16,11 @@ def model_units(operator: Operator, measurement: Tensor, noise_std: float) -> tu
     - otherwise: A'(x) = 2 A((x + 1) / 2) - 1 and y' = 2 y - 1.
     Entries that carry no measurement become zero, whatever they held.
     """
+    y = 2 * operator.keep(measurement)  # which names another size than the operator's
     if operator.linear:
         ones = torch.ones(1, *operator.image_shape, device=operator.device, dtype=operator.dtype)
-        return operator, operator.keep(2 * measurement.to(operator.dtype) - operator(ones)), 2 * noise_std
-    return InModelUnits(operator), operator.keep(2 * measurement.to(operator.dtype) - 1), 2 * noise_std
+        return operator, operator.keep(y - operator(ones)), 2 * noise_std
+    return InModelUnits(operator), operator.keep(y - 1), 2 * noise_std
 
 
 class InModelUnits(Operator):

@@ -23,6 +23,10 @@ SOLVE_TOLERANCE = 1e-3
 """Of the linear systems within a step, where they take iterations: it moves an image by less than 2e-4 of its range."""
 
 
+AT_END = 1e-4
+"""In model units, what counts as clipped: a small part of a step of an 8-bit picture."""
+
+
 class Denoiser(Protocol):
     """denoised = denoise(x, sigma): E[x0 | x] for x = x0 + sigma * eps, [B, C, H, W], sigma [B].
 
@@ -54,7 +58,8 @@ class Problem:
 
     measurement: y [B, c, h, w]; decoder: D, from what the denoiser works on to pixels; encoder: E, from pixels in
     [-1, 1] back to that, an approximate inverse of D, differentiable, for the terms that ask for one. The noise std is
-    floored at MIN_NOISE_STD, which keeps every solve well posed.
+    floored at MIN_NOISE_STD, which keeps every solve well posed. ends: the least and the greatest value of y's entries
+    where it was clipped, [1, c, h, w]; an entry there says only that it was as much or more beyond.
     """
 
     operator: Operator
@@ -62,6 +67,7 @@ class Problem:
     noise_std: float
     decoder: Callable[[Tensor], Tensor] = identity
     encoder: Callable[[Tensor], Tensor] | None = None
+    ends: tuple[Tensor, Tensor] | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "noise_std", max(self.noise_std, MIN_NOISE_STD))
@@ -79,9 +85,9 @@ class Problem:
     @property
     def noisy_image(self) -> tuple[Tensor, float] | None:
         """(A^T y / c, s / sqrt(c)) where A^T A = c I and D is the identity: y is then the image itself behind white
-        noise of that std, as a denoiser knows it. None elsewhere."""
+        noise of that std, as a denoiser knows it. None elsewhere, and where y was clipped."""
         gram = self.operator.isotropy if self.linear and isinstance(self.operator, LinearOperator) else None
-        if gram is None:
+        if gram is None or self.ends is not None:
             return None
         return self.linear_operator.adjoint(self.measurement) / gram, self.noise_std / math.sqrt(gram)
 
@@ -93,8 +99,20 @@ class Problem:
         return self.operator
 
     def residual(self, x: Tensor) -> Tensor:
-        """y - A(D(x)), zero where nothing was measured. [B, c, h, w]. Differentiable."""
-        return self.operator.keep(self.measurement - self.operator(self.decoder(x)))
+        """y - A(D(x)), zero where nothing was measured. [B, c, h, w]. Differentiable.
+
+        Where y was clipped, it is its mean before that, given x (the E step of EM for a censored normal): the data step
+        that follows is the M step, whatever solves it.
+        """
+        predicted = self.operator(self.decoder(x))
+        if self.ends is None:
+            return self.operator.keep(self.measurement - predicted)
+        y, (low, high) = self.measurement, self.ends
+        missing = (y - predicted) / self.noise_std
+        beyond = torch.where(
+            y >= high - AT_END, _excess(missing), torch.where(y <= low + AT_END, -_excess(-missing), missing)
+        )
+        return self.operator.keep(self.noise_std * beyond)
 
     def solve(self, v: Tensor, variance: float | Tensor) -> Tensor:
         """(s^2 I + variance A A^T)^-1 v for a linear A, to SOLVE_TOLERANCE. variance: a number or [B, 1, 1, 1]."""
@@ -105,6 +123,11 @@ class Problem:
         residual = self.residual(x)
         square = dot(residual, residual).flatten()
         return (square / self.operator.measured).sqrt() / self.noise_std
+
+
+def _excess(a: Tensor) -> Tensor:
+    """E[n | n > a] of a standard normal n: near 0 for an a far below, near a for one far above."""
+    return math.sqrt(2 / math.pi) / torch.special.erfcx(a.clamp_min(-10) / math.sqrt(2))
 
 
 def per_image(value: float, x: Tensor) -> Tensor:

@@ -215,13 +215,7 @@ class NonlinearBlurNode(io.ComfyNode):
                     "none: the settings above. Or the weights of BKSE, GOPRO_wVAE.pth, in "
                     "models/diffusion_models: then only the seed counts.",
                 ),
-                int_input(
-                    "seed",
-                    BKSE.seed,
-                    (0, 2**32 - 1),
-                    "Of the network's random kernel. The same seed gives the same blur.",
-                    control_after_generate=False,
-                ),
+                seed_input("Of the network's random kernel. The same seed gives the same blur.", False),
             ],
             outputs=[DegradationType.Output()],
         )

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...operators import Degradation
+from ...operators.clipped import Clipped
 from ...operators.denoising import Denoising
 from ...operators.hdr import HDR
 from ...operators.jpeg import JPEG, ROUNDINGS, SUBSAMPLING
@@ -110,3 +112,23 @@ class QuantizationNode(io.ComfyNode):
     @classmethod
     def execute(cls, **settings) -> io.NodeOutput:
         return io.NodeOutput(Quantization(**settings))
+
+
+class ClippedNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MAPRPS_Clipped",
+            display_name="Clipped (MAP-RPS)",
+            category=CATEGORY,
+            description="The damaged picture was saved as one: black says 0 or less, white 1 or more, for noise was "
+            "cut off there. For noisy photos with much that is nearly black or white.",
+            inputs=[
+                DegradationType.Input("degradation", tooltip="What happened before. Clipping comes last."),
+            ],
+            outputs=[DegradationType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, degradation: Degradation) -> io.NodeOutput:
+        return io.NodeOutput(Clipped(degradation))

@@ -10,6 +10,7 @@ from ..preview import PREVIEW_SIDE, mask_output, mask_size, size_from_input, wit
 
 UNPAINTED = (64, 64)  # the size of the host's mask for an image that has none, whatever the image's own
 CENTRED = -1.0
+MOST_SHOWN = 1024  # pixels of a side of an image that is not known; a box beyond is shown smaller
 
 
 class InpaintingNode(io.ComfyNode):
@@ -75,8 +76,18 @@ class BoxInpaintingNode(io.ComfyNode):
         size = mask_size(image)
         if image is None and box.unit == "pixels":  # the box lies in an image whose size is not known here
             right, bottom = box.width + (box.left or 0), box.height + (box.top or 0)
-            size = (max(PREVIEW_SIDE, 1 + int(max(right, bottom))),) * 2
+            side = max(PREVIEW_SIDE, 1 + int(max(right, bottom)))
+            size = (min(side, MOST_SHOWN),) * 2
+            if side > MOST_SHOWN:
+                return with_mask(box, *size, _scaled(box, MOST_SHOWN / side))
         return with_mask(box, *size)
+
+
+def _scaled(box: BoxInpainting, scale: float) -> BoxInpainting:
+    """In whole pixels, at least one."""
+    width, height = (max(1, int(n * scale)) for n in (box.width, box.height))
+    left, top = (None if n is None else int(n * scale) for n in (box.left, box.top))
+    return BoxInpainting(width, height, left, top, "pixels")
 
 
 class RandomInpaintingNode(io.ComfyNode):

@@ -16,6 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ...linalg import cancel
 from ..problem import Denoiser, Problem, per_image
 from .guidance import Guided, GuidedDenoiser
 
@@ -38,6 +39,7 @@ class DCDP:
             z = denoise(x, per_image(sigma, x)).detach().clone().requires_grad_()
             optimizer = torch.optim.Adam([z], lr=self.scale)
             for _ in range(self.steps):
+                cancel.ask()
                 with torch.enable_grad():
                     (z.grad,) = torch.autograd.grad(problem.residual(z).square().sum(), z)
                 optimizer.step()

@@ -106,6 +106,6 @@ def unmeasured(problem: Problem, x: Tensor, step: Tensor) -> Tensor:
     linear.
     """
     if problem.linear:
-        return proximal(replace(problem, measurement=torch.zeros_like(problem.measurement)), step, 1.0)
-    unchanged = replace(problem, measurement=problem.operator.keep(problem.operator(problem.decoder(x))))
+        return proximal(replace(problem, measurement=torch.zeros_like(problem.measurement), ends=None), step, 1.0)
+    unchanged = replace(problem, measurement=problem.operator.keep(problem.operator(problem.decoder(x))), ends=None)
     return proximal(unchanged, x + step, 1.0, start=x) - x

@@ -67,6 +67,7 @@ def test_clipped_values_are_left_out_and_said(photo, name):
     unclipped = estimate_noise(image).noise_std
     assert "clipped" not in estimate_noise(image).text
     assert "lower bound" in estimate_noise(clipped).text and "clipped" in estimate_noise(clipped).text
+    assert "Do not connect" not in estimate_noise(clipped).text  # for that bias is small
     assert estimate_noise(clipped).noise_std == pytest.approx(unclipped, rel=0.06)
     assert np.mean(estimate_sigma(clipped[0].numpy(), channel_axis=-1)) < 0.95 * unclipped  # which keeps them
 
@@ -104,6 +105,13 @@ def test_jpeg_is_seen_wherever_its_grid_lies(photo, name, quality):
     found = estimate_noise(compressed)
     assert "lower bound" in found.text and "JPEG-compressed" in found.text
     assert found.noise_std < estimate_noise(image).noise_std
+    assert "Do not connect it: give noise_std by hand" in found.text
+
+
+@pytest.mark.parametrize("quality", [75, 95])
+def test_what_is_advised_for_a_jpeg_is_what_compression_changes(photo, quality):
+    changed = [float((jpeg(photo(name), quality, 2) - photo(name)).square().mean().sqrt()) for name in PHOTOS]
+    assert np.mean(changed) == pytest.approx({75: 0.03, 95: 0.01}[quality], rel=0.5)
 
 
 @pytest.mark.parametrize("name", PHOTOS)

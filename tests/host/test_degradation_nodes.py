@@ -10,11 +10,14 @@ from labs.degradations import EXAMPLES
 from PIL import Image
 
 from maprps.evaluation.quality import psnr
+from maprps.host.degradation_info import inspect
 from maprps.launch.client import PromptError
 from maprps.nodes.degradations import DEGRADATION_NODES
+from maprps.nodes.degradations.missing_pixels import BoxInpaintingNode
 from maprps.operators.bayer import PATTERNS, BayerMosaic
 from maprps.operators.bkse import BKSE
 from maprps.operators.blur import GaussianBlur
+from maprps.operators.hdr import HDR
 from maprps.operators.presets import PRESETS
 from maprps.operators.resampling import SuperResolution
 
@@ -30,6 +33,7 @@ INPUTS = {
     "MAPRPS_BoxInpainting": {"width": 0.25},
     "MAPRPS_SuperResolution": {"factor": 2},
     "MAPRPS_CompressedSensing": {"ratio": 1.5, "block": "8"},
+    "MAPRPS_Clipped": {"degradation": ["blur", 0]},
     "MAPRPS_ComposeDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
     "MAPRPS_StackDegradations": {"first": ["blur", 0], "second": ["shrink", 0]},
 }
@@ -144,6 +148,17 @@ def test_box_in_pixels_is_shown_without_knowing_the_image(server):
     assert (mask[1:21, 500:530] == 255).all() and (mask == 255).sum() == 600
 
 
+@pytest.mark.parametrize("at", [{}, {"left": 4096.0, "top": 8192.0}])
+def test_a_box_in_a_large_image_is_shown_small(at):
+    box, mask = BoxInpaintingNode.execute(width=8192.0, height=4096.0, unit="pixels", **at).args
+    assert (box.width, box.height, box.left, box.top) == (8192, 4096, at.get("left"), at.get("top"))
+    assert mask.shape[-1] <= 1024
+    rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
+    assert len(columns) == pytest.approx(2 * len(rows), abs=2)
+    if at:
+        assert rows[0] == pytest.approx(2 * columns[0], abs=2) and columns[0] == pytest.approx(len(rows), abs=2)
+
+
 def test_kernel_output_is_a_kernel(server):
     """Fed to Kernel Blur it makes the same measurement."""
     prompt = sources() | {
@@ -195,19 +210,25 @@ def test_impossible_damage_is_refused_in_a_sentence(server, class_type, inputs, 
     assert failed.value.node_id == "damage"
 
 
-@pytest.mark.parametrize(
-    "degradation, measurement, reason", [("grey", "image", "take the colors out"), ("blur", "rgba", "give it as RGB")]
-)
-def test_measurement_with_other_channels_is_refused(server, degradation, measurement, reason):
+def restored_from(measurement, degradation):
     given = {"degradation": [degradation, 0], "measurement": [measurement, 0], "model": ["model", 0]}
-    prompt = sources() | {
+    return sources() | {
         "rgba": node("JoinImageWithAlpha", image=["image", 0], alpha=["mask", 0]),
         "map": node("MAPRPS_MAPEstimation", **given, steps=2),
         "show": node("PreviewImage", images=["map", 0]),
     }
-    with pytest.raises(PromptError, match=reason) as failed:
-        server.run(prompt)
+
+
+def test_measurement_with_colors_is_refused_where_grey_is_asked_for(server):
+    with pytest.raises(PromptError, match="take the colors out") as failed:
+        server.run(restored_from("image", "grey"))
     assert failed.value.node_id == "map"
+
+
+def test_measurement_with_alpha_is_as_good_as_its_colors(server):
+    shown = [server.run(restored_from(measurement, "blur"))["show"]["images"][0] for measurement in ("image", "rgba")]
+    colors, with_alpha = (np.asarray(Image.open(io.BytesIO(server.image(item)))) for item in shown)
+    assert np.array_equal(colors, with_alpha)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -259,6 +280,11 @@ def test_info_of_a_closed_form_is_exact(server, image):
     assert "nonzero): 1\n" in shown["text"][0]
     (picture,) = pictures(server, shown)
     assert picture.shape[1] > 3 * 192
+
+
+def test_nothing_of_a_black_image_is_unseen():
+    for degradation in (SuperResolution(2), HDR()):
+        assert "unseen part of this image: 0.0%" in inspect(degradation, torch.zeros(1, 8, 8, 3)).text
 
 
 def test_info_says_what_it_did_not_compute(server):

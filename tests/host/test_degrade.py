@@ -1,10 +1,15 @@
 import pytest
 import torch
+from labs.gaussian import PowerLawPrior
+from labs.host_models import analytic_model
 
 from maprps.host.degrade import degrade
+from maprps.host.restoration import Restoration, estimate_map
+from maprps.operators.clipped import Clipped
 from maprps.operators.compressed_sensing import CompressedSensing
 from maprps.operators.denoising import Denoising
 from maprps.operators.inpainting import Inpainting
+from maprps.solvers.map_estimation import Accelerated
 
 STEPS = torch.tensor([0.1, 0.3, 0.6, 1.0]).repeat_interleave(50)
 
@@ -47,3 +52,20 @@ def test_no_light_and_no_noise_stay_as_they_are():
 def test_what_can_be_negative_is_no_light():
     with pytest.raises(ValueError, match="negative values.*Gaussian"):
         degrade(torch.rand(1, 16, 16, 3), CompressedSensing(2.0, 0), 0.1, 0, True)
+
+
+def test_clipped_measurements_are_restored_as_if_they_were_not():
+    """Dark, with strong noise: as bounds, black says as much as the noise beyond it would; as values, it brightens."""
+    prior = PowerLawPrior(size=16, mean=-0.9, pixel_variance=0.01)
+    truth = (prior.draw(24, torch.Generator().manual_seed(0)).view(8, 3, 16, 16).movedim(1, -1) + 1) / 2
+    whole, model = degrade(truth, Denoising(), 0.1, 1), analytic_model(prior)
+    clipped = degrade(truth, Clipped(Denoising()), 0.1, 1)
+    assert torch.equal(clipped, whole.clamp(0, 1)) and (clipped == 0).float().mean() > 0.2
+    errors, bias = [], []
+    with torch.inference_mode():
+        for y, degradation in ((whole, Denoising()), (clipped, Clipped(Denoising())), (clipped, Denoising())):
+            (_, image), _ = estimate_map(Restoration(model, degradation, y, 0.1, 0), Accelerated(steps=40))
+            errors.append(float((image - truth).square().mean()))
+            bias.append(float((image - truth).mean()))
+    assert errors[1] <= 1.1 * errors[0] < errors[2]
+    assert abs(bias[1]) < 0.25 * abs(bias[2])

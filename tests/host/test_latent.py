@@ -23,8 +23,8 @@ from maprps.operators.hdr import HDR
 from maprps.operators.inpainting import Inpainting
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import DCDP, DPS, LDIR, MMPS, PSLD, LatentDPS, Proximal
-from maprps.solvers.map_estimation import Annealed, Paper
-from maprps.solvers.posterior_sampling import dpm_solver
+from maprps.solvers.map_estimation import Annealed, Encoded, Paper
+from maprps.solvers.posterior_sampling import dpm_solver, stochastic_adams
 from maprps.solvers.schedules import sampling_sigmas
 
 SCALE, LATENT = 4, 8
@@ -252,9 +252,10 @@ def test_checkpointing_changes_no_gradient():
         assert all("forward" not in block.__dict__ for block in network)
 
 
-def sampled(guider, sampler, sigmas, latent, seed=3):
-    noise = custom.Noise_RandomNoise(seed)
-    return custom.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, {"samples": latent})[0]["samples"]
+def sampled(guider, sampler, sigmas, latent, seed=3, **carried):
+    """carried: what a LATENT holds beside its samples."""
+    noise, latent = custom.Noise_RandomNoise(seed), {"samples": latent, **carried}
+    return custom.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"]
 
 
 @pytest.mark.parametrize("noise_scale, shift", FLOWS[1:])
@@ -301,6 +302,24 @@ def test_our_sampler_and_our_guider_in_the_hosts_custom_sampling(prior, vae, par
     assert errors[2] > 3
 
 
+@pytest.mark.parametrize("name", ["euler", "dpmpp_2m", "res_multistep"])
+def test_samplers_of_cfg_plus_plus_read_the_posterior(prior, vae, name):
+    """They take the unconditional prediction of a step from a hook; where both predictions are one, they are the
+    samplers that they come from. A hook of the person's own is the prior's, and called once for each of its calls."""
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    calls = []
+    model.set_model_sampler_post_cfg_function(lambda args: calls.append(1) or args["denoised"])
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior, 0.3), 0.3, 0, vae)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "karras", 8)
+    start = torch.zeros(2, 3, LATENT, LATENT)
+    plain, plus = (
+        sampled(PosteriorGuider(restoration, Proximal()), comfy.samplers.sampler_object(sampler), sigmas, start)
+        for sampler in (name, f"{name}_cfg_pp")
+    )
+    assert (plus - plain).norm() <= 1e-3 * plain.norm()  # the same steps by other formulas, in float32
+    assert len(calls) == model.model.diffusion_model.calls == 16
+
+
 def test_gradient_guidance_in_the_hosts_custom_sampling(prior, vae):
     model, degradation = analytic_model(prior), SuperResolution(2, "box")
     y = measured(degradation, vae, prior)
@@ -335,6 +354,48 @@ def test_our_sampler_starts_from_the_estimate(prior, vae):
         for start in (expected.float(), torch.zeros_like(expected).float())
     )
     assert near < 0.5 * variance < far
+
+
+@pytest.mark.parametrize("parametrization", ["eps", "flow"])
+def test_a_noise_mask_keeps_what_it_covers(prior, vae, parametrization):
+    """In our sampler and our node alike; the rest changes."""
+    model, degradation = analytic_model(prior, parametrization), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior, count=2), 0.05, 0, vae)
+    start = 0.3 * torch.randn(2, 3, LATENT, LATENT)
+    mask = torch.zeros(2, 1, LATENT, LATENT)  # of the latents' size, since the host blurs others
+    mask[0, ..., :4], mask[1, :, :4] = 1, 1
+    covered = mask.expand_as(start) == 0
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    for solver in (dpm_solver, stochastic_adams):
+        ours = PosteriorSampler(restoration, Proximal(), solver)
+        z = sampled(plain, ours, torch.tensor([0.4, 0.2, 0.0]), start, noise_mask=mask)
+        assert (z - start)[covered].abs().max() <= 1e-6
+        assert (z - start)[~covered].abs().min() > 0
+        z, _ = sample_posterior(restoration, start, [0.4, 0.2, 0.0], Proximal(), solver, 2, mask[:, 0])
+        error = z - start.repeat_interleave(2, dim=0)
+        assert error[covered.repeat_interleave(2, dim=0)].abs().max() <= 1e-6
+        assert error[~covered.repeat_interleave(2, dim=0)].abs().min() > 0
+    with pytest.raises(ValueError, match="3 masks for 2 images"):
+        sample_posterior(restoration, start, [0.4, 0.0], Proximal(), dpm_solver, 1, torch.ones(3, 8, 8))
+
+
+def test_an_image_taken_out_of_a_batch_is_sampled_as_in_it(prior, vae):
+    """The host's batch_index gives it the noise that it begins with; what is added later goes on from there."""
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    ours, sigmas = PosteriorSampler(restoration, Proximal(), dpm_solver), torch.tensor([2.0, 0.5, 0.1, 0.0])
+    batch = sampled(plain, ours, sigmas, torch.zeros(3, 3, LATENT, LATENT))
+    alone = sampled(plain, ours, sigmas, torch.zeros(1, 3, LATENT, LATENT), batch_index=[2])
+    assert (alone - batch[2:]).norm() <= 1e-5 * alone.norm()
+    assert (alone - batch[:1]).norm() > 0.01 * alone.norm()
+    alike = PosteriorSampler(restoration, Proximal(), dpm_solver)
+    same = custom.SamplerCustomAdvanced.execute(
+        custom.Noise_EmptyNoise(), plain, alike, sigmas, {"samples": torch.zeros(2, 3, LATENT, LATENT)}
+    )[0]["samples"]
+    assert (same[0] - same[1]).norm() > 0.01 * same[0].norm()
 
 
 class Framed(torch.nn.Module):
@@ -433,3 +494,73 @@ def test_errors_name_what_to_change(prior, vae):
     vae.latent_dim = 3
     with pytest.raises(ValueError, match="video"):
         Restoration(model, SuperResolution(2), y, 0.05, 0, vae)
+
+
+@pytest.mark.parametrize("good", [0, 4])
+@pytest.mark.parametrize("way", ["decode", "encode"])
+@pytest.mark.parametrize("method", [Annealed(steps=2), Encoded(steps=3)], ids=["descent", "fast"])
+def test_nan_from_the_vae_is_named(prior, vae, method, way, good):
+    """From its first call on, or after some that were good; descent encodes only once."""
+    calls = []
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    whole = getattr(vae.first_stage_model, way)
+    setattr(
+        vae.first_stage_model, way, lambda x: calls.append(1) or whole(x) * (1 if len(calls) <= good else float("nan"))
+    )
+    if good and way == "encode" and isinstance(method, Annealed):
+        assert estimate_map(restoration, method)[0].image.isfinite().all()
+    else:
+        with pytest.raises(ValueError, match="NaN.*--fp32-vae"):
+            estimate_map(restoration, method)
+
+
+def test_nan_that_a_sampler_made_is_not_blamed_on_the_model(prior, vae):
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    plain = comfy.samplers.CFGGuider(model)
+    plain.set_conds([[None, {}]], [[None, {}]])
+    sampler = PosteriorSampler(restoration, LatentDPS(1e38), dpm_solver)
+    with pytest.raises(ValueError, match="make guidance_scale smaller"):
+        sampled(plain, sampler, torch.tensor([2.0, 0.5, 0.1, 0.0]), torch.zeros(1, 3, LATENT, LATENT))
+
+
+LEFT = {"area": (LATENT, LATENT // 2, 0, 0), "strength": 1.0}
+RIGHT = {"area": ("percentage", 1.0, 0.5, 0.0, 0.5), "strength": 1.0}
+UPPER = {"mask": (torch.arange(LATENT) < 4).float()[None, :, None].expand(1, -1, LATENT), "mask_strength": 1.0}
+LOWER = {"mask": 1 - UPPER["mask"], "mask_strength": 1.0, "set_area_to_bounds": True}
+EARLY, LATE = {"end_percent": 0.8}, {"start_percent": 0.8}
+
+
+@pytest.mark.parametrize("term", [Proximal(), LatentDPS(0.01)], ids=["proximal", "latent DPS"])
+def test_prompts_cover_the_picture_and_the_time_together_or_are_refused(vae, term):
+    model, degradation = analytic_model(lambda x, sigma: x / (1 + sigma.view(-1, 1, 1, 1) ** 2)), SuperResolution(2)
+    y = torch.rand(1, SIZE // 2, SIZE // 2, 3)
+
+    def run(*parts):
+        positive = [[torch.zeros(1, 4, 4), dict(part)] for part in parts]
+        restoration = Restoration(model, degradation, y, 0.05, 0, vae, positive)
+        return sample_posterior(restoration, torch.zeros(1, 3, LATENT, LATENT), [2.0, 0.5, 0.1, 0.0], term, dpm_solver)
+
+    whole = run({}).latents
+    for parts in ((LEFT, {}), (LEFT, RIGHT), (UPPER, LOWER), (EARLY, LATE)):
+        torch.testing.assert_close(run(*parts).latents, whole, rtol=0, atol=1e-4)
+    for parts in ((LEFT,), (UPPER,), (EARLY,), (LATE,), (LEFT, UPPER), ({**LEFT, **EARLY}, {**RIGHT, **LATE})):
+        with pytest.raises(ValueError, match="has no prompt in 'positive'"):
+            run(*parts)
+
+
+def test_each_stage_is_one_line_of_the_log(prior, vae, caplog):
+    model, degradation = analytic_model(prior), SuperResolution(2, "box")
+    restoration = Restoration(model, degradation, measured(degradation, vae, prior), 0.05, 0, vae)
+    with caplog.at_level("INFO"):
+        restored, report = estimate_map(restoration, Encoded(steps=4))
+        (line,) = [record.getMessage() for record in caplog.records if "MAP-RPS" in record.getMessage()]
+        caplog.clear()
+        sample_posterior(restoration, restored.latents, [0.5, 0.2, 0.0], Proximal(), dpm_solver)
+        (other,) = [record.getMessage() for record in caplog.records if "MAP-RPS" in record.getMessage()]
+    residual = float(restoration.problem().relative_residual(restored.latents))
+    assert line.startswith("MAP-RPS, MAP estimation by Encoded(")
+    assert f"AnalyticNetwork in float32, {report.calls} model calls" in line
+    assert f"decodings, residual {residual:.2f} of the noise" in line
+    assert "posterior sampling by Proximal(" in other and "dpm_solver" in other and "2 model calls" in other

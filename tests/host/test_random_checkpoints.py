@@ -274,7 +274,8 @@ def test_both_latent_nodes_with_lora_and_controlnet(sd15, monkeypatch):
     problem = restoration.problem()
 
     def start(denoise, callback):
-        return restoration.restored(problem.encoder(problem.operator.initial_guess(problem.measurement)))
+        start = problem.encoder(problem.operator.initial_guess(problem.measurement))
+        return restoration.restored(start, denoise, "initial guess")
 
     pictures = restoration.run(start).image, image
     residuals = [residual_in_noise(x, restoration.operator, y, 0.05)[1] for x in pictures]

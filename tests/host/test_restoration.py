@@ -3,6 +3,7 @@
 import comfy.model_management
 import comfy.model_sampling
 import comfy.sample
+import comfy_extras.nodes_model_advanced as patches
 import pytest
 import torch
 from labs.gaussian import GaussianLab, PowerLawPrior
@@ -215,6 +216,21 @@ def test_cancel_is_answered_within_one_call(prior, image):
             restoration(analytic_model(denoise), image, Inpainting.from_mask(torch.eye(16))), Annealed(steps=20)
         )
     assert len(network_calls) == 3
+
+
+@pytest.mark.parametrize("patch", ["discrete eps", "discrete v_prediction", "flux", "sd3"])
+def test_noise_levels_of_other_models_are_refused(image, patch):
+    model = as_host_model(load_embedded())
+    kind, *prediction = patch.split()
+    if kind == "discrete":
+        (patched,) = patches.ModelSamplingDiscrete().patch(model, *prediction, zsnr=False)
+    elif kind == "flux":
+        (patched,) = patches.ModelSamplingFlux().patch(model, 1.15, 0.5, 1024, 1024)
+    else:
+        (patched,) = patches.ModelSamplingSD3().patch(model, 3.0)
+    with pytest.raises(ValueError, match="take the ModelSampling node"):
+        estimate_map(restoration(patched, image), Annealed(steps=2))
+    assert estimate_map(restoration(model, image), Annealed(steps=2))[0].image.isfinite().all()
 
 
 def test_nan_from_the_model_is_named(image):

@@ -28,6 +28,7 @@ CONTRACT = {
     "MAPRPS_PhaseRetrieval": (set(), ["DEGRADATION"]),
     "MAPRPS_JPEG": (set(), ["DEGRADATION"]),
     "MAPRPS_Quantization": (set(), ["DEGRADATION"]),
+    "MAPRPS_Clipped": ({"degradation"}, ["DEGRADATION"]),
     "MAPRPS_ComposeDegradations": ({"first", "second"}, ["DEGRADATION"]),
     "MAPRPS_StackDegradations": ({"first", "second"}, ["DEGRADATION"]),
     "MAPRPS_DegradationPreset": (set(), ["DEGRADATION", "FLOAT", "STRING"]),

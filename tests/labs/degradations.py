@@ -20,6 +20,7 @@ from maprps.operators.bkse import BKSE
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.boundary import BOUNDARIES
 from maprps.operators.box_inpainting import BoxInpainting
+from maprps.operators.clipped import Clipped
 from maprps.operators.colorization import Colorization
 from maprps.operators.compose import Compose
 from maprps.operators.compressed_sensing import BLOCKS, CompressedSensing
@@ -265,7 +266,14 @@ COMBINED = (
         picture=Picture("StackDegradations", "astronaut", Stack(RandomInpainting(0.8), SuperResolution(4)), 0.02),
     ),
 )
-LINEAR = (*MASKS, *UNMASKED, *PAIRS, *ITERATED, *COMBINED)
+CLIPPED = Example(
+    Clipped,
+    [Clipped(SuperResolution(4)), Clipped(random_mask(*SIZE)), Clipped(Compose(GaussianBlur(), SuperResolution()))],
+    {"degradation": (*MASKS, *UNMASKED, *PAIRS)},
+    described=[Clipped(GaussianBlur())],
+    picture=Picture("Clipped", "rocket", Clipped(Denoising()), 0.2),
+)
+LINEAR = (*MASKS, *UNMASKED, *PAIRS, *ITERATED, *COMBINED, CLIPPED)
 
 NONLINEAR = (
     Example(HDR, [HDR()], described=[HDR(3.0)], picture=Picture("HDR", "astronaut", HDR(), 0.02)),

@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -152,3 +153,83 @@ def test_other_file_types(name, tmp_path):
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ValueError, match=f"^{name} is no weights file: use .safetensors, .pt"):
         load_pixel_network(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int64, torch.bool])
+def test_weights_of_integers_are_refused(suffix, dtype, state, tmp_path):
+    """They are codes, whose scale a state dict of these names does not hold."""
+    name = "middle_block.0.in_layers.2.weight"
+    path = tmp_path / f"int{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(state | {name: state[name].to(dtype)}, path)
+    with pytest.raises(ValueError, match=f"^int{suffix}: its weight '{name}' is of type.*use a file of float weights"):
+        load_pixel_network(path)
+
+
+ELSE = {
+    "a web page": b"<!DOCTYPE html><html><body>Sign in</body></html>",
+    "a web page ": b"\n\n<html><body>404</body></html>",
+    "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1234\n",
+}
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".ckpt", ".safetensors"])
+@pytest.mark.parametrize("kind", ELSE)
+def test_what_a_download_brings_in_place_of_weights_is_named(suffix, kind, tmp_path):
+    (tmp_path / f"page{suffix}").write_bytes(ELSE[kind])
+    with pytest.raises(ValueError, match=f"^page{suffix} is {kind.strip()} in place of the weights: download"):
+        load_pixel_network(tmp_path / f"page{suffix}")
+
+
+@pytest.mark.parametrize("suffix, old", [(".pt", False), (".pt", True), (".safetensors", False)])
+def test_whatever_the_bytes_are_it_is_one_sentence(suffix, old, state, tmp_path):
+    """Text, noise, and files with some bytes changed: a network or a ValueError that names the file, nothing else, and
+    none with torch's advice to let a file run code."""
+    path = tmp_path / f"any{suffix}"
+    if suffix == ".safetensors":
+        save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=not old)
+    whole, random = path.read_bytes(), np.random.RandomState(0)
+    contents = [b"", b"hello", b"[1, 2, 3]", b"\x80\x02", b"PK\x03\x04", b"\x80\x02" + b"(" * 5000, bytes(2000)]
+    contents += [random.bytes(n) for n in (1, 8, 9, 100, 10_000)] + [whole[: 2**k] for k in range(0, 20, 2)]
+    for _ in range(100):
+        changed = bytearray(whole)
+        for place in random.randint(0, min(len(whole), 4000), 3) * random.choice([1, -1]):
+            changed[place] = random.randint(256)
+        contents.append(bytes(changed))
+    for content in contents:
+        path.write_bytes(content)
+        try:
+            load_pixel_network(path)
+        except ValueError as error:
+            assert str(error).startswith(path.name) and "weights_only" not in str(error) and "\n" not in str(error)
+
+
+def test_names_that_are_no_strings_are_passed_over(state, tmp_path):
+    torch.save({0: torch.zeros(3), None: torch.zeros(3), **state}, tmp_path / "named.pt")
+    check(load_pixel_network(tmp_path / "named.pt"), state)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_weights_that_the_file_does_not_hold_are_refused(state, old, tmp_path):
+    """One number as a tensor of any size takes no room in a file, and all of it once it is used."""
+    path = tmp_path / "large.pt"
+    torch.save({"w": torch.zeros(1).expand(30_000, 1000, 1000)}, path, _use_new_zipfile_serialization=not old)
+    with pytest.raises(ValueError, match="^large.pt asks for more weights than it holds"):
+        load_pixel_network(path)
+
+
+@pytest.mark.parametrize("header", ["{", "[1]", "1", "[" * 100_000, '{"preconditioning": "edm"}'])
+def test_headers_that_are_none(header, state, tmp_path):
+    save_file(state, tmp_path / "header.safetensors", metadata={"maprps": header})
+    with pytest.raises(ValueError, match="^header.safetensors"):
+        load_pixel_network(tmp_path / "header.safetensors")
+
+
+@pytest.mark.parametrize("name", ["time_embed.0.weight", "input_blocks.0.0.weight", "out.2.weight"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (0, 0, 0, 0)])
+def test_weights_with_another_number_of_axes(name, shape, state, tmp_path):
+    torch.save(state | {name: torch.zeros(shape)}, tmp_path / "axes.pt")
+    with pytest.raises(ValueError, match="^axes.pt: "):
+        load_pixel_network(tmp_path / "axes.pt")

@@ -69,6 +69,15 @@ def test_code_is_that_of_daps(checkpoint):
     assert torch.equal(operator.code, torch.from_numpy(wanted).float())
 
 
+def test_every_seed_has_its_own_code(checkpoint):
+    path = checkpoint(small_network())
+    codes = [BKSE(path, seed).build(3, 128, 128).code for seed in (0, 1, 2**32 - 1, 2**32, 2**32 + 1, 2**64 - 1)]
+    assert len({tuple(code.flatten().tolist()) for code in codes}) == len(codes)
+    for seed in (-1, 2**64):
+        with pytest.raises(ValueError, match="whole number from 0 to 2\\^64 - 1"):
+            BKSE(path, seed)
+
+
 def test_the_code_matters(checkpoint):
     path = checkpoint(small_network(scale=1.0))
     x = torch.rand(1, 3, 128, 128)

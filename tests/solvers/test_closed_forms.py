@@ -12,7 +12,9 @@ from maprps.models.schedules import ddpm_sigmas
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.denoising import Denoising
 from maprps.operators.inpainting import Inpainting
+from maprps.operators.motion_blur import MotionBlur
 from maprps.operators.resampling import SuperResolution
+from maprps.operators.space_varying_blur import SpaceVaryingBlur
 from maprps.solvers.guidance import DDNM, DMPS, DPS, MMPS, PiGDM, Proximal
 from maprps.solvers.map_estimation import PRINCIPLED, Accelerated, Annealed
 from maprps.solvers.noise import Noise
@@ -287,3 +289,26 @@ def test_ddnm_replaces_what_was_measured_and_keeps_the_steps_noise(sigma, follow
     expected = torch.where(missing, denoised, denoised + amount * (lab.measurement - denoised))
     assert torch.allclose(corrected, expected, atol=1e-6)
     assert (amount * w * S) ** 2 + (noise_scale * following) ** 2 * w == pytest.approx(following**2 * w, abs=1e-12)
+
+
+@pytest.mark.parametrize("degradation", [MotionBlur(7.0, seed=2), SpaceVaryingBlur(0.5, 1.5), SuperResolution(2)])
+@pytest.mark.parametrize(("sigma", "following"), [(2.0, 1.0), (0.1, 0.05), (0.03, 0.029)])
+def test_ddnm_replaces_along_each_direction_what_its_noise_allows(degradation, sigma, following):
+    """Its formula by singular values, also where the pseudo-inverse takes thousands of steps: not here."""
+    lab = GaussianLab(PowerLawPrior(size=16), degradation, S, count=2)
+    x = lab.truth + sigma * torch.randn(lab.truth.shape, generator=torch.Generator().manual_seed(4))
+    operator, calls = lab.problem.operator, []
+    operator.register = operator._forward
+    operator._forward = lambda v: calls.append(1) or operator.register(v)
+    corrected, noise_scale = DDNM()(lab.problem, lab.prior)(x, sigma, following)
+    assert len(calls) <= 300  # |A| by Lanczos, and one system
+    denoised = lab.prior(x, torch.full((2,), sigma))
+    basis = torch.eye(256).view(256, 1, 16, 16)
+    u, d, vt = torch.linalg.svd(operator(basis).flatten(1).T.double(), full_matrices=False)
+    w = 1 - (following / sigma) ** 2
+    k = max(S * math.sqrt(w) / following, 0.03 * float(d.max()))
+    correction = (lab.problem.residual(denoised).flatten(1).double() @ u * d / (d**2 + k**2)) @ vt
+    error = (corrected - denoised).flatten(1) - correction
+    assert error.norm() <= 2e-3 * correction.norm()  # twice SOLVE_TOLERANCE
+    brought = d.max() / (d.max() ** 2 + k**2) * w * S
+    assert float(brought**2 + (noise_scale * following) ** 2 * w) == pytest.approx(following**2 * w, rel=1e-3)
