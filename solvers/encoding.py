@@ -43,7 +43,7 @@ class Encoding:
 
     def __init__(self, problem: Problem, latents: Tensor):
         self.problem = problem
-        self.descend = PreconditionedDescent(problem, latents)
+        self.descend = PreconditionedDescent(problem)
         self.pixels = replace(problem, decoder=identity, encoder=None)
         self._unit = self._probed(latents)
 

@@ -9,8 +9,6 @@ probes costs more than it brings.) One step is worth three evaluations of L-BFGS
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
@@ -30,32 +28,44 @@ LONGEST = 2.0
 
 
 class PreconditionedDescent:
-    """For a problem with a decoder D, probed at the latents given, [B, C, h, w], when it is first needed."""
+    """For a problem with a decoder D, which is probed where the first step begins: at latents of a picture, since those
+    of a smooth one tell of too little curvature, and steps would be too long."""
 
-    def __init__(self, problem: Problem, latents: Tensor):
-        self.problem, self.latents = problem, latents
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        self._curvature: Tensor | None = None
 
     def __call__(self, z: Tensor, center: Tensor, covariance: Stationary, steps: int) -> Tensor:
-        """`steps` from z, by Polak and Ribiere's directions (1969), each as long as is right for a residual that is
-        linear along it: a gradient of the decoder and a decoding. covariance: R, the same for all channels."""
+        """`steps`, at least one, from z, [B, C, h, w], by Polak and Ribiere's directions (1969), each as long as is
+        right for a residual that is linear along it: a gradient of the decoder and a decoding. An image for which that
+        was no descent stays at z. covariance: R, the same for all channels."""
+        if self._curvature is None:
+            self._curvature = self._probed(z)
         noise_variance = self.problem.noise_std**2
         variance = covariance.power.clamp_min(LEAST_VARIANCE * covariance.variance)
         inverse = variance / (1 + variance * self._curvature / noise_variance)
-        direction = gradient = turned = torch.zeros_like(z)
-        for _ in range(steps):
-            before, weighed = gradient, turned
-            residual, gradient = self._residual(z)
-            gradient = gradient / noise_variance + covariance.filter(z - center, 1 / variance)
+
+        def weighed(x: Tensor) -> Tensor:
+            return covariance.filter(x, 1 / variance)
+
+        def value(z: Tensor, residual: Tensor) -> Tensor:
+            return dot(residual, residual) / noise_variance + dot(z - center, weighed(z - center))
+
+        start, (residual, slope) = z, self._residual(z)
+        first = value(z, residual)
+        direction = before = turned_before = torch.zeros_like(z)
+        for step in range(steps):
+            if step:
+                residual, slope = self._residual(z)
+            gradient = slope / noise_variance + weighed(z - center)
             turned = covariance.filter(gradient, inverse)
-            share = (dot(turned, gradient - before) / dot(weighed, before)).nan_to_num(0, 0, 0).clamp_min(0)
-            direction = share * direction - turned
+            share = (dot(turned, gradient - before) / dot(turned_before, before)).nan_to_num(0, 0, 0).clamp_min(0)
+            direction, before, turned_before = share * direction - turned, gradient, turned
             change = self.problem.residual(z + direction) - residual
-            curvature = dot(change, change) / noise_variance + dot(
-                direction, covariance.filter(direction, 1 / variance)
-            )
+            curvature = dot(change, change) / noise_variance + dot(direction, weighed(direction))
             length = (-dot(gradient, direction) / curvature).nan_to_num(0).clamp(0, LONGEST)
             z = z + length * direction
-        return z
+        return torch.where(value(z, self.problem.residual(z)) < first, z, start)
 
     def _residual(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """y - A(D(z)), and the gradient of half its square."""
@@ -65,15 +75,14 @@ class PreconditionedDescent:
             (gradient,) = torch.autograd.grad(dot(residual, residual).sum() / 2, leaf)
         return residual.detach(), gradient
 
-    @cached_property
-    def _curvature(self) -> Tensor:
-        """H by frequency, [B, 1, h, w]."""
-        noise = Noise(0, [0] * len(self.latents), 0)  # one probe for all images, so that none depends on its batch
-        probe = noise.like(self.latents)
+    def _probed(self, z: Tensor) -> Tensor:
+        """H at z, by frequency, [B, 1, h, w]."""
+        noise = Noise(0, [0] * len(z), 0)  # one probe for all images, so that none depends on its batch
+        probe = noise.like(z)
         with torch.enable_grad():
-            leaf = self.latents.detach().requires_grad_()
+            leaf = z.detach().requires_grad_()
             residual = self.problem.residual(leaf)
-            change = self.problem.residual(self.latents + PROBE * probe).detach() - residual.detach()
+            change = self.problem.residual(z + PROBE * probe).detach() - residual.detach()
             (curved,) = torch.autograd.grad(residual, leaf, change / PROBE)
         basis = CosineBasis.of(probe)
         curved, probe = basis.transform(curved), basis.transform(probe)

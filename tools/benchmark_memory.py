@@ -78,7 +78,7 @@ def measure(name: str, arguments: argparse.Namespace) -> tuple[float, float]:
         resident, began = reset_peak(), time.perf_counter()
         if mode.guidance is None:
             sigma = torch.ones(1)
-            restoration.run(lambda denoise, _: restoration.restored(denoise(torch.randn(shape), sigma)))
+            restoration.run(lambda denoise, _: restoration.restored(denoise(torch.randn(shape), sigma), denoise, name))
         else:
             estimate = torch.zeros(shape if vae else (1, arguments.size, arguments.size, 3))
             sample_posterior(restoration, estimate, [1.0, 0.0], mode.guidance, dpm_solver)

@@ -28,8 +28,6 @@ from .guidance import Guided, GuidedDenoiser
 
 ENCODED_ABOVE = 0.15
 """Noise level in model units, above which data steps through a decoder begin by encoding."""
-PROBED_AGAIN = 1.0
-"""Noise level from which on what is denoised is like a picture, whose decoding tells of the decoder."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +72,14 @@ def _denoised_with(image: Tensor, noise_std: float, denoise: Denoiser) -> Guided
 def _encoded(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
     """The same through a decoder, by a few gradients of it; where sigma is large, from the point that encoding reaches,
     since the way is far there, and gradients alone go astray."""
-    encoding, probed = None, math.inf
+    encoding: Encoding | None = None
 
     def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        nonlocal encoding, probed
+        nonlocal encoding
         denoised = denoise(x, per_image(sigma, x))
         covariance = denoising_covariance(x, denoised, sigma)
-        if encoding is None or sigma <= PROBED_AGAIN < probed:
-            encoding, probed = Encoding(problem, denoised), sigma
+        if encoding is None:
+            encoding = Encoding(problem, denoised)
         if sigma > ENCODED_ABOVE:
             z = encoding.proximal(denoised, covariance.variance, refined=False)
             return Guided(encoding.descend(z, denoised, covariance, steps=1))
