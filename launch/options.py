@@ -33,14 +33,14 @@ def parse(arguments: list[str], description: str) -> argparse.Namespace:
     parser.add_argument(
         "--degradation",
         choices=DEGRADATIONS,
-        help="what happens to the photo, or has happened to a damaged one (default for that: noise)",
+        help="what happens to the photo, or has happened to a damaged one (default for that: found out)",
     )
     parser.add_argument("--factor", type=int, metavar="N", help="with --degradation sr: how many times smaller")
     parser.add_argument(
         "--noise-std",
         type=float,
         metavar="S",
-        help="noise that is added, on the scale 0..1 (denoise: 0.1), or that a damaged photo has (default: estimated)",
+        help="noise that is added, on the scale 0..1 (denoise: 0.1), or that a damaged photo has (default: found out)",
     )
     parser.add_argument(
         "--renoise",

@@ -22,12 +22,21 @@ class Settings:
     steps: int = 0
     seed: int = 0
 
+    @property
+    def finds_out(self) -> bool:
+        """Whether nothing is said of the damage, so that Restore Photo looks for it; it enlarges 1, 2 or 4 times."""
+        said = self.degradation is not None or self.noise_std is not None or self.steps > 0
+        return not said and self.enlarge in (1, 2, 4)
+
     def text(self, mask: bool) -> str:
         """In a line, for people."""
         damage = [*(["deblur"] if self.degradation == "deblur" else []), *(["mask"] if mask else [])]
         damage += [f"enlarge {self.enlarge}"] if self.enlarge > 1 else []
-        parts = [" + ".join(damage) or "denoise"]
-        parts += ["noise_std " + ("estimated" if self.noise_std is None else f"{self.noise_std:g}")]
+        if self.finds_out:
+            parts = [" + ".join(["found out", *damage])]
+        else:
+            parts = [" + ".join(damage) or "denoise"]
+            parts += ["noise_std " + ("estimated" if self.noise_std is None else f"{self.noise_std:g}")]
         parts += [f"renoise {self.renoise:g}"]
         parts += [f"steps {self.steps}"] if self.steps else []
         parts += [f"seed {self.seed}"]
@@ -35,7 +44,8 @@ class Settings:
 
 
 def restoration_prompt(photo: str, mask: str | None, settings: Settings) -> dict:
-    """Restores `photo` and shows it at the node RESULT; both names are files that Load Image finds, at PHOTO and MASK.
+    """Restores `photo` and shows it at the node RESULT, which saves nothing; both names are files that Load Image
+    finds, at PHOTO and MASK.
 
     mask: white where the photo is scratched. Scratches alone are filled in, and every other pixel stays as it is.
     """
@@ -47,8 +57,14 @@ def restoration_prompt(photo: str, mask: str | None, settings: Settings) -> dict
         return [node_id, 0]
 
     measurement = node(PHOTO, "LoadImage", "Photo", image=photo)
-    model = node("model", "MAPRPS_LoadPixelModel", "Load Pixel Model", model_name=_MODEL)
     missing = mask and node(MASK, "LoadImageMask", "Mask", image=mask, channel="red")
+    if settings.finds_out:
+        inputs = {"enlarge": f"x{settings.enlarge}", "renoise": settings.renoise, "seed": settings.seed}
+        inputs |= {"mask": missing} if missing else {}
+        restored = node("restored", "MAPRPS_RestorePhoto", "Restore Photo", image=measurement, **inputs)
+        node(RESULT, "PreviewImage", "Result", images=restored)
+        return nodes
+    model = node("model", "MAPRPS_LoadPixelModel", "Load Pixel Model", model_name=_MODEL)
 
     damages = []  # in the order in which they came upon the photo
     if settings.degradation == "deblur":
@@ -77,6 +93,5 @@ def restoration_prompt(photo: str, mask: str | None, settings: Settings) -> dict
     if missing and len(damages) == 1 and settings.degradation is None:
         known = {"keep_colors": False, "keep_known": True, "feather": 0}
         restored = node("kept", "MAPRPS_KeepMeasured", "Keep Measured", image=restored, **measured, **known)
-    # Shown, not saved: the server throws what it has shown away by itself.
     node(RESULT, "PreviewImage", "Result", images=restored)
     return nodes

@@ -122,8 +122,6 @@ class RestorePhoto(io.ComfyNode):
         clip=None,
         seed=0,
     ) -> io.NodeOutput:
-        if enlarge not in ENLARGE:
-            raise ValueError(f"enlarge is {enlarge!r}: choose one of {', '.join(ENLARGE)}.")
         kind: Kind = "pixel" if vae is None else "latent"
         holes = painted(mask)
         found = look_at(image, holes)
@@ -176,8 +174,6 @@ def look_at(image: Tensor, holes: Inpainting | None) -> Damage:
 
 def believed(found: Damage, damage: str, image: Tensor) -> Damage:
     """What is certain of what was found; or that alone which a person says is there, at least a little of it."""
-    if damage not in DAMAGES:
-        raise ValueError(f"damage is {damage!r}: choose one of {', '.join(DAMAGES)}.")
     if damage == FIND_OUT:
         return Damage(found.noise, found.jpeg, found.blur if found.soft else None)
     told = DAMAGES[damage]

@@ -136,7 +136,7 @@ def test_table_is_read_from_the_results(tmp_path):
             "psnr_db": "31.42",
             "residual_over_noise": "0.97",
             "seconds": "12.3",
-            "settings": "enlarge 2, noise_std estimated, renoise 0, seed 0",
+            "settings": "found out + enlarge 2, renoise 0, seed 0",
             "error": "",
         },
         {**dict.fromkeys(rows[0], ""), "file": "b.jpg", "error": "it is broken"},
@@ -171,14 +171,17 @@ def test_prompt_holds_only_what_is_asked_for():
     def classes(mask, settings):
         return {node["class_type"].removeprefix("MAPRPS_") for node in restoration_prompt("a", mask, settings).values()}
 
+    found_out = {"LoadImage", "RestorePhoto", "PreviewImage"}
+    assert classes(None, Settings()) == found_out
+    assert classes("m", Settings(enlarge=2, renoise=0.1)) == found_out | {"LoadImageMask"}
     plain = {"LoadImage", "LoadPixelModel", "Denoising", "EstimateNoise", "MAPEstimation", "PreviewImage"}
-    assert classes(None, Settings()) == plain
+    assert classes(None, Settings("denoise")) == plain
     assert classes(None, Settings(noise_std=0.1)) == plain - {"EstimateNoise"}
-    assert classes(None, Settings(renoise=0.1)) == plain | {"RenoisedPosteriorSampling"}
+    assert classes(None, Settings("denoise", renoise=0.1)) == plain | {"RenoisedPosteriorSampling"}
     enlarged = plain - {"Denoising"} | {"SuperResolution"}
-    assert classes(None, Settings(enlarge=2)) == enlarged
-    masked = {"LoadImageMask", "Inpainting"}
-    assert classes("m", Settings()) == plain - {"Denoising"} | masked | {"KeepMeasured"}
+    assert classes(None, Settings(enlarge=3)) == enlarged
+    masked = plain - {"Denoising"} | {"LoadImageMask", "Inpainting"}
+    assert classes("m", Settings(noise_std=0.1)) == masked - {"EstimateNoise"} | {"KeepMeasured"}
     assert classes("m", Settings("deblur", 2)) == enlarged | masked | {"EstimateBlur", "ComposeDegradations"}
 
 
