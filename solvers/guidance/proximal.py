@@ -1,4 +1,4 @@
-"""Proximal guidance: correct the denoised image towards the data, without backpropagation. The default.
+"""Proximal guidance: correct the denoised image towards the data, without backpropagation through the model.
 
 E[x0 | x_sigma, y] for p(x0 | x_sigma) = N(x0h, R), exact for that R:
 

@@ -141,7 +141,7 @@ def test_an_advised_scale_keeps_a_sample_as_near_as_theory_says(estimated, name,
     if "stable" not in name:
         scale = min(scale, 0.5 / steepness(given, latent))
     with torch.inference_mode():
-        _, sample = LatentRenoisedPosteriorSampling.execute(
+        _, sample, _ = LatentRenoisedPosteriorSampling.execute(
             *given,
             latent,
             noise_std=NOISE_STD,

@@ -158,7 +158,7 @@ def test_a_model_of_another_loader_is_refused_where_it_would_be_differentiated(e
     latent, _, _ = LatentMAPEstimation.execute(*given, positive=positive, steps=1).args
     with pytest.raises(ValueError, match="--disable-dynamic-vram.*'proximal'"):
         LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, guidance="latent DPS", steps=1)
-    _, sample = LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, steps=1).args
+    _, sample, _ = LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, steps=1).args
     assert sample.isfinite().all()
 
 

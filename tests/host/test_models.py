@@ -45,11 +45,11 @@ def test_both_nodes_with_their_defaults_and_by_gradients(name):
         stage_two = LatentRenoisedPosteriorSampling
         frames = [1] * (model.model.latent_format.latent_dimensions == 3)
         assert list(estimate["samples"].shape[2:]) == [*frames, *latent_shape(name, model)[2:]]
-    pictures = [image, stage_two.execute(*given, estimate, **prompts, steps=2).args[-1]]
+    pictures = [image, stage_two.execute(*given, estimate, **prompts, steps=2).args[-2]]
     if not kernel_without_backward(name):
         for guidance in ("MMPS", "DPS"):
             more = {"guidance": guidance, "guidance_scale": 0.01} if guidance == "DPS" else {"guidance": guidance}
-            pictures += stage_two.execute(*given, estimate, **prompts, **more, steps=2).args[-1:]
+            pictures.append(stage_two.execute(*given, estimate, **prompts, **more, steps=2).args[-2])
     for picture in pictures:
         assert picture.shape == (1, size, size, 3)
         assert picture.isfinite().all()

@@ -79,7 +79,7 @@ def test_int8_runs_and_is_refused_where_it_would_be_differentiated():
     vae, positive = tiny_vae(NAME, model), tiny_prompt(NAME)
     given = (model, vae, SuperResolution(4), torch.rand(1, 16, 16, 3))
     latent, image, _ = LatentMAPEstimation.execute(*given, positive=positive, steps=2).args
-    _, sampled = LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, steps=2).args
+    _, sampled, _ = LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, steps=2).args
     assert image.isfinite().all() and sampled.isfinite().all()
     with pytest.raises(ValueError, match="quantized.*int8.*'proximal'"):
         LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, guidance="latent DPS", steps=2)

@@ -281,7 +281,7 @@ def test_both_latent_nodes_with_lora_and_controlnet(sd15, monkeypatch):
     residuals = [residual_in_noise(x, restoration.operator, y, 0.05)[1] for x in pictures]
     assert residuals[1] < residuals[0]
     for guidance in ("proximal", "latent DPS"):
-        samples, sampled = LatentRenoisedPosteriorSampling.execute(
+        samples, sampled, _ = LatentRenoisedPosteriorSampling.execute(
             *given, latent, **prompts, guidance=guidance, guidance_scale=0.001, renoise=0.2, steps=1
         ).args
         assert samples["samples"].shape == (1, 4, 16, 16)
