@@ -58,7 +58,7 @@ class Damage(NamedTuple):
         elif self.noisy:
             lines.append(f"noise: std {self.noise:.3f}, certain")
         elif self.jpeg:
-            lines.append("noise: what there was, JPEG has taken")
+            lines.append("noise: none that stands out from what JPEG has left")
         else:
             lines.append(f"noise: none to speak of (std {self.noise:.4f})")
         if self.jpeg:
@@ -86,9 +86,11 @@ def find_damage(image: Tensor, filled: Tensor, missing: Tensor, steps: Tensor) -
     hidden = missing | ((image == 0) | (image == 1)).any(0)
     luma, jpeg = luma_of(filled), jpeg_trace(luma_of(image), hidden, steps)
     gray = torch.equal(image[0], image[1]) and torch.equal(image[0], image[2])
-    found = [None if gray else color_noise(image, hidden), None if jpeg else grain(luma)]
+    in_color = None if gray else color_noise(image, hidden)
+    grainy = jpeg.noise if jpeg else grain(luma)
+    found = [in_color, grainy / math.hypot(*LUMA) if jpeg and grainy and not gray else grainy]
     noise = max((std for std in found if std is not None), default=None)
-    in_luma = max(found[1] or 0.0, math.hypot(*LUMA) * max(found[0] or 0.0, ROUNDED), jpeg.error if jpeg else 0.0)
+    in_luma = max(grainy or 0.0, math.hypot(*LUMA) * max(in_color or 0.0, ROUNDED), jpeg.error if jpeg else 0.0)
     return Damage(noise, jpeg, softness(luma, in_luma**2, KEPT_BY_JPEG if jpeg else 0.5))
 
 

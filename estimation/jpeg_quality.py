@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .block_grid import BLOCK, block_grid
+from .kept_noise import kept_noise
 
 WINDOW = 1024  # px of the photo, which bounds the time
 ROUNDING = 0.35  # std of a luma coefficient of a picture in whole numbers: rounded as luma, and once more as RGB
@@ -23,10 +24,12 @@ FEW = 0.05  # part of the blocks whose coefficient is not zero, below which thei
 
 
 class JPEGTrace(NamedTuple):
-    """error: std of what the compression changed, root mean square over RGB, on the 0..1 scale."""
+    """error: std of what the compression changed, root mean square over RGB, on the 0..1 scale. noise: std in luma of
+    white noise that it has kept, None where that is not certain."""
 
     quality: int
     error: float
+    noise: float | None = None
 
 
 def jpeg_trace(luma: Tensor, hidden: Tensor, steps: Tensor) -> JPEGTrace | None:
@@ -51,7 +54,9 @@ def jpeg_trace(luma: Tensor, hidden: Tensor, steps: Tensor) -> JPEGTrace | None:
         likelihood, count = likeness(coefficients[~touched], steps)
         if likelihood.max() > max(best, CERTAIN, CLEAR * count):
             best, index = float(likelihood.max()), int(likelihood.argmax())
-            found = JPEGTrace(index + 1, CHROMA * lost(coefficients, steps[index].double()) / 255)
+            step = steps[index].double()
+            noise = kept_noise(coefficients[~touched] / 255, step / 255)
+            found = JPEGTrace(index + 1, CHROMA * lost(coefficients, step) / 255, noise)
     return found
 
 
