@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,10 @@ ORIENTATION, MAKE, DETAILS, TAKEN, WIDTH = 0x0112, 0x010F, 0x8769, 0x9003, 0xA00
 NODES = {"MAPRPS_MAPEstimation", "MAPRPS_RenoisedPosteriorSampling"}
 SAMPLING = "Re-noised Posterior Sampling"
 INTERRUPT = signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT
-INTERRUPTIBLE = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
+if sys.platform == "win32":
+    INTERRUPTIBLE = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:  # what was started in the background hands down that the signal is ignored
+    INTERRUPTIBLE = {"preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL)}
 SLOW = Settings(renoise=0.3, steps=20)  # some seconds, so that a server can be lost in the middle
 
 
