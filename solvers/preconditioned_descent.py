@@ -37,8 +37,8 @@ class PreconditionedDescent:
 
     def __call__(self, z: Tensor, center: Tensor, covariance: Stationary, steps: int) -> Tensor:
         """`steps`, at least one, from z, [B, C, h, w], by Polak and Ribiere's directions (1969), each as long as is
-        right for a residual that is linear along it: a gradient of the decoder and a decoding. An image for which that
-        was no descent stays at z. covariance: R, the same for all channels."""
+        right for a residual that is linear along it: a gradient of the decoder and a decoding. Where that is no
+        descent, an image keeps the best that it had. covariance: R, the same for all channels."""
         if self._curvature is None:
             self._curvature = self._probed(z)
         noise_variance = self.problem.noise_std**2
@@ -51,12 +51,11 @@ class PreconditionedDescent:
         def value(z: Tensor, residual: Tensor) -> Tensor:
             return dot(residual, residual) / noise_variance + dot(z - center, weighed(z - center))
 
-        start, (residual, slope) = z, self._residual(z)
-        first = value(z, residual)
+        best, least = z, torch.full_like(dot(z, z), torch.inf)
         direction = before = turned_before = torch.zeros_like(z)
-        for step in range(steps):
-            if step:
-                residual, slope = self._residual(z)
+        for _ in range(steps):
+            residual, slope = self._residual(z)
+            best, least = _better(z, value(z, residual), best, least)
             gradient = slope / noise_variance + weighed(z - center)
             turned = covariance.filter(gradient, inverse)
             share = (dot(turned, gradient - before) / dot(turned_before, before)).nan_to_num(0, 0, 0).clamp_min(0)
@@ -65,7 +64,7 @@ class PreconditionedDescent:
             curvature = dot(change, change) / noise_variance + dot(direction, weighed(direction))
             length = (-dot(gradient, direction) / curvature).nan_to_num(0).clamp(0, LONGEST)
             z = z + length * direction
-        return torch.where(value(z, self.problem.residual(z)) < first, z, start)
+        return _better(z, value(z, self.problem.residual(z)), best, least)[0]
 
     def _residual(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """y - A(D(z)), and the gradient of half its square."""
@@ -89,3 +88,8 @@ class PreconditionedDescent:
         products = torch.stack([torch.ones_like(probe), curved * probe, probe.square()]).sum(2, keepdim=True)
         _, product, power = pooled(basis.rings.sums(products))
         return basis.rings.between((product / power).clamp_min(0).flatten(0, 1))[:, None]
+
+
+def _better(z: Tensor, value: Tensor, best: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
+    """Whichever has the smaller value, image by image, and that value."""
+    return torch.where(value < least, z, best), torch.minimum(value, least)
