@@ -21,6 +21,7 @@ WORKFLOWS = {  # before, after, and which square of a wide picture: 0 the left o
     "deblurring": ("1_damaged", "3_sample", 0.0),
     "inpainting": ("1_damaged", "3_sample", 0.5),
     "denoising": ("1_damaged", "3_sample", 0.25),
+    "restore-photo": ("1_damaged", "2_restored", 0.5),
     "traversal": ("1_damaged", "3_level-4", 0.5),
     "latent_quickstart": ("2_measurement", "4_less_renoised", 0.5),
 }
