@@ -175,6 +175,7 @@ def test_deblurring_is_accepted(server, tmp_path, picture):
     picture(96, 64).save(tmp_path / "me.png")
     name = server.upload_image("me.png", (tmp_path / "me.png").read_bytes(), "map-rps")
     run = server.submit(restoration_prompt(name, name, Settings("deblur", enlarge=2)))
+    assert any(kind == "executing" for kind, _ in run.events())  # the host forgets what it was told before
     server.cancel()
     with pytest.raises(PromptError) as caught:
         run.outputs()
