@@ -6,18 +6,25 @@ from torch import Tensor
 
 from ..solvers.guidance import Proximal
 from ..solvers.posterior_sampling import stochastic_adams
+from ..solvers.schedules import posterior_sigmas
 from ..solvers.sharp_level import sharp_sigma
+from .denoiser import sigma_range
 from .restoration import Restoration, sample_posterior
-from .schedule import Scale, few_step_sigmas, renoise_of, renoise_sigma
+from .schedule import NOISE_SPAN, Scale, renoise_of, renoise_sigma
 
 
 def sharp_renoise(restoration: Restoration, estimate: Tensor, scale: Scale) -> float:
     """The least renoise level whose samples are nearly as sharp as the posterior's own (`solvers.sharp_level`).
 
-    estimate: as `Restoration.start` takes it. Draws one sample of the whole posterior, by the default guidance.
+    estimate: as `Restoration.start` takes it. Draws samples of one noise, by the default guidance.
     """
-    whole = few_step_sigmas(restoration, 1.0, 0, scale)
-    sample = sample_posterior(restoration, estimate, whole, Proximal(), stochastic_adams).latents
-    start, sample = (restoration.start(latents).float().cpu() for latents in (estimate, sample))
-    largest = renoise_sigma(restoration.model, 1.0, scale)
-    return renoise_of(restoration.model, sharp_sigma(start, sample, largest), scale)
+    smallest = sigma_range(restoration.model.get_model_object("model_sampling"))[0]
+    least, most = NOISE_SPAN
+    largest = min(most, renoise_sigma(restoration.model, 1.0, scale))
+
+    def sampled(sigma: float) -> Tensor:
+        sigmas = posterior_sigmas(restoration.problem(), sigma, smallest)
+        return sample_posterior(restoration, estimate, sigmas, Proximal(), stochastic_adams).image
+
+    start = sample_posterior(restoration, estimate, [0.0], Proximal(), stochastic_adams).image
+    return renoise_of(restoration.model, sharp_sigma(start, sampled, least, largest), scale)

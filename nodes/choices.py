@@ -261,8 +261,8 @@ LEVELS: Choices[Level] = Choices(
         Choice(
             "as sharp as a photo",
             lambda restoration, estimate, renoise, scale: sharp_renoise(restoration, estimate, scale),
-            "the least that brings back nine tenths of the detail that the estimate lacks, judged by one more sample, "
-            "from renoise 1; renoise has no effect then",
+            "the least whose samples are nearly as sharp as those of renoise 1, searched for by six more samples; "
+            "renoise has no effect then",
         ),
     ],
 )

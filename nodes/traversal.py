@@ -54,7 +54,7 @@ class Traversal(io.ComfyNode):
                     optional=True,
                     default=LEVELS,
                     tooltip="Re-noise levels, 0 to 1, separated by commas. 0 is the estimate itself; auto chooses one "
-                    "that is as sharp as a photo, by one more sample.",
+                    "that is as sharp as a photo, by six more samples.",
                 ),
                 *sampling_inputs("pixel"),
                 seed_input(),
