@@ -85,13 +85,23 @@ def find_damage(image: Tensor, filled: Tensor, missing: Tensor, steps: Tensor) -
     image, filled = image.double(), filled.double()
     hidden = missing | ((image == 0) | (image == 1)).any(0)
     luma, jpeg = luma_of(filled), jpeg_trace(luma_of(image), hidden, steps)
-    gray = torch.equal(image[0], image[1]) and torch.equal(image[0], image[2])
-    in_color = None if gray else color_noise(image, hidden)
+    in_color = None if is_gray(image) else color_noise(image, hidden)
     grainy = jpeg.noise if jpeg else grain(luma)
-    found = [in_color, grainy / math.hypot(*LUMA) if jpeg and grainy and not gray else grainy]
+    found = [in_color, kept_in_channels(image, jpeg) if jpeg else grainy]
     noise = max((std for std in found if std is not None), default=None)
     in_luma = max(grainy or 0.0, math.hypot(*LUMA) * max(in_color or 0.0, ROUNDED), jpeg.error if jpeg else 0.0)
     return Damage(noise, jpeg, softness(luma, in_luma**2, KEPT_BY_JPEG if jpeg else 0.5))
+
+
+def is_gray(image: Tensor) -> bool:
+    """Whether all channels of [C, H, W] are alike, beside alpha."""
+    return len(image) < 3 or bool((image[:3] == image[:1]).all())
+
+
+def kept_in_channels(image: Tensor, jpeg: JPEGTrace) -> float | None:
+    """Std in each channel of the noise that a JPEG has kept: larger than in luma, which is a mean of channels whose
+    noises differ; image: [C, H, W]."""
+    return jpeg.noise and jpeg.noise / (1.0 if is_gray(image) else math.hypot(*LUMA))
 
 
 def luma_of(image: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..evaluation.quality import floating
 from .color_noise import color_noise
-from .damage import JPEG_WEIGHT, LUMA, luma_of
+from .damage import Damage, kept_in_channels, luma_of
 from .jpeg_quality import jpeg_trace
 from .noise_std import COARSE_COLOR, NoiseEstimate, finest_color
 
@@ -37,9 +37,8 @@ def usable_noise(images: Tensor, mask: Tensor | None, estimate: NoiseEstimate, s
         jpeg = jpeg_trace(luma_of(image), hidden, steps)
         color = color_noise(image[:3], hidden) if colors else None
         if jpeg:
-            alike = len(image) < 3 or bool((image[:3] == image[:1]).all())
-            kept = (jpeg.noise or 0.0) / (1.0 if alike else math.hypot(*LUMA))
-            std, why = math.hypot(kept, JPEG_WEIGHT * jpeg.error), f"what JPEG of quality {jpeg.quality} took counts"
+            kept = kept_in_channels(image, jpeg)
+            std, why = Damage(kept, jpeg).noise_std, f"what JPEG of quality {jpeg.quality} took counts"
             why = f"noise of std {kept:.3f}, and {why} as noise" if kept else f"{why} as noise"
         elif color is not None:
             std, why = color, "noise alone, for texture has the same detail in all colors"
