@@ -6,11 +6,9 @@ from torch import Tensor
 
 from ..solvers.guidance import Proximal
 from ..solvers.posterior_sampling import stochastic_adams
-from ..solvers.schedules import posterior_sigmas
 from ..solvers.sharp_level import sharp_sigma
-from .denoiser import sigma_range
 from .restoration import Restoration, sample_posterior
-from .schedule import NOISE_SPAN, Scale, renoise_of, renoise_sigma
+from .schedule import NOISE_SPAN, Scale, renoise_of, renoise_sigma, sigmas_from
 
 
 def sharp_renoise(restoration: Restoration, estimate: Tensor, scale: Scale) -> float:
@@ -18,12 +16,11 @@ def sharp_renoise(restoration: Restoration, estimate: Tensor, scale: Scale) -> f
 
     estimate: as `Restoration.start` takes it. Draws samples of one noise, by the default guidance.
     """
-    smallest = sigma_range(restoration.model.get_model_object("model_sampling"))[0]
     least, most = NOISE_SPAN
     largest = min(most, renoise_sigma(restoration.model, 1.0, scale))
 
     def sampled(sigma: float) -> Tensor:
-        sigmas = posterior_sigmas(restoration.problem(), sigma, smallest)
+        sigmas = sigmas_from(restoration, sigma)
         return sample_posterior(restoration, estimate, sigmas, Proximal(), stochastic_adams).image
 
     start = sample_posterior(restoration, estimate, [0.0], Proximal(), stochastic_adams).image

@@ -45,9 +45,13 @@ def renoise_of(model, sigma: float, scale: Scale = "time") -> float:
 
 def few_step_sigmas(restoration: Restoration, renoise: float, steps: int, scale: Scale = "time") -> list[float]:
     """`steps` levels from sigma* down, as the measurement asks for them, and 0."""
-    model = restoration.model
-    smallest = sigma_range(model.get_model_object("model_sampling"))[0]
-    return posterior_sigmas(restoration.problem(), renoise_sigma(model, renoise, scale), smallest, steps)
+    return sigmas_from(restoration, renoise_sigma(restoration.model, renoise, scale), steps)
+
+
+def sigmas_from(restoration: Restoration, sigma: float, steps: int = 0) -> list[float]:
+    """The same from a sigma*, in model units."""
+    smallest = sigma_range(restoration.model.get_model_object("model_sampling"))[0]
+    return posterior_sigmas(restoration.problem(), sigma, smallest, steps)
 
 
 def every_step_sigmas(model, renoise: float, scale: Scale = "time") -> list[float]:
