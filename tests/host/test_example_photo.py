@@ -35,7 +35,7 @@ def test_it_is_what_load_image_gives_of_the_file(photo, monkeypatch):
 
 def test_a_photo_that_is_not_there_is_answered_with_those_that_are():
     with pytest.raises(ValueError, match="'kitten': choose one of dahlia, "):
-        ExamplePhoto.execute("kitten")
+        ExamplePhoto.execute(photo="kitten")
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "workflows").glob("*.json")), ids=lambda file: file.stem)
