@@ -27,20 +27,19 @@ def proximal(
     center: Tensor,
     variance: float | Tensor,
     start: Tensor | None = None,
-    evaluations: int | None = None,
 ) -> Tensor:
     """argmin_x |y - A(D(x))|^2 / (2 s^2) + |x - center|^2 / (2 variance).
 
     center: [B, C, H, W]; variance: a number or one per image, [B, 1, 1, 1]. Needs no denoiser. Linear problems are
     solved in closed form, x = center + variance A^T (s^2 I + variance A A^T)^-1 (y - A center); others by L-BFGS
-    from `start`, or the center, in at most so many evaluations of A(D(.)), each with its gradient.
+    from `start`, or the center.
     """
     if problem.linear:
         weights = problem.solve(problem.residual(center), variance)
         return center + variance * problem.linear_operator.adjoint(weights)
     root = torch.as_tensor(variance).sqrt().to(center)
     first = torch.zeros_like(center) if start is None else (start - center) / root
-    return _whitened_descent(problem, center, lambda u: root * u, variance, first, evaluations)
+    return _whitened_descent(problem, center, lambda u: root * u, variance, first)
 
 
 def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary) -> Tensor:
@@ -78,7 +77,6 @@ def _whitened_descent(
     root: Callable[[Tensor], Tensor],
     variance: float | Tensor,
     start: Tensor,
-    evaluations: int | None = None,
 ) -> Tensor:
     """The minimizer center + L u, by L-BFGS on |y - A(D(center + L u))|^2 / (2 s^2) + |u|^2 / 2, from u = start.
 
@@ -94,7 +92,7 @@ def _whitened_descent(
             (gradient,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), gradient
 
-    evaluations = evaluations or (DESCENT_EVALUATIONS if problem.in_pixels else DECODER_EVALUATIONS)
+    evaluations = DESCENT_EVALUATIONS if problem.in_pixels else DECODER_EVALUATIONS
     first_step = 1 / (1 + torch.as_tensor(variance) / noise_variance)
     u = lbfgs(evaluate, start, first_step.to(center), evaluations, DESCENT_TOLERANCE)
     return center + root(u)
