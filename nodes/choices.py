@@ -218,6 +218,7 @@ Schedule = Callable[[Restoration, float, int, Scale], tuple[Sampler, list[float]
 Level = Callable[[Restoration, Tensor, float, Scale], float]
 """level(restoration, estimate, renoise, scale): the renoise level to go to. estimate: as the node has it, IMAGE or the
 samples of a LATENT."""
+
 SAMPLERS: Choices[Schedule] = Choices(
     "sampler",
     [
