@@ -18,6 +18,7 @@ from .inputs import (
     prompt_inputs,
     tile_input,
 )
+from .newer_hosts import advanced
 
 SCALE = 1.0
 
@@ -59,6 +60,15 @@ class PosteriorSamplerNode(io.ComfyNode):
                 *guidance_inputs(),
                 combo_input("solver", SOLVERS.names, SOLVERS.default, SOLVERS.tooltip()),
                 tile_input(),
+                advanced(
+                    io.Boolean.Input(
+                        "frames",
+                        optional=True,
+                        default=False,
+                        tooltip="The measurements are frames of a clip: all get the noise of the first, so that it "
+                        "does not flicker.",
+                    )
+                ),
             ],
             outputs=[io.Sampler.Output()],
         )
@@ -75,9 +85,10 @@ class PosteriorSamplerNode(io.ComfyNode):
         guidance_scale=SCALE,
         solver=SOLVERS.default,
         tile=TILE,
+        frames=False,
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, tile=tile)
-        return io.NodeOutput(PosteriorSampler(restoration, GUIDANCE[guidance](guidance_scale), SOLVERS[solver]))
+        return io.NodeOutput(PosteriorSampler(restoration, GUIDANCE[guidance](guidance_scale), SOLVERS[solver], frames))
 
 
 class PosteriorGuiderNode(io.ComfyNode):
