@@ -70,7 +70,7 @@ class PosteriorSamplerNode(io.ComfyNode):
                     )
                 ),
             ],
-            outputs=[io.Sampler.Output()],
+            outputs=[io.Sampler.Output(tooltip="For sampler of SamplerCustomAdvanced.")],
         )
 
     @classmethod
@@ -101,7 +101,7 @@ class PosteriorGuiderNode(io.ComfyNode):
             description="A GUIDER for SamplerCustomAdvanced that holds any of the host's samplers to the measurement: "
             "where another guider says what the image is given the noise, this one says it given the measurement too.",
             inputs=[*problem_inputs(), *prompt_inputs(), *guidance_inputs(), tile_input()],
-            outputs=[io.Guider.Output()],
+            outputs=[io.Guider.Output(tooltip="For guider of SamplerCustomAdvanced.")],
         )
 
     @classmethod
