@@ -31,7 +31,10 @@ def progress_bar() -> Callable[[int, int], None]:
 
 
 def with_text(stage: str, report: Callback) -> Callback:
-    """report, after which the running node says how far the stage is and how long the rest takes, as its steps went."""
+    """report, after which the running node says how far the stage is and how long the rest takes, as its steps went.
+
+    Its first step may be a later one of longer work.
+    """
     began, first, said = time.monotonic(), 0, 0.0
 
     def told(step: int, total: int, estimate: Tensor) -> None:
@@ -39,7 +42,7 @@ def with_text(stage: str, report: Callback) -> Callback:
         report(step, total, estimate)
         first, now = first or step, time.monotonic()
         if step == total:
-            say(f"{stage}: {total} steps, {duration(now - began)}")
+            say(f"{stage}: {step - first + 1} steps, {duration(now - began)}")
         elif now - said >= OFTEN:
             said = now
             left = (now - began) / (step - first + 1) * (total - step)
