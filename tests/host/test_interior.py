@@ -79,6 +79,7 @@ comfy_api.latest.io.String.Input
 comfy_api.latest.io.String.Output
 comfy_api.latest.io.Vae.Input
 comfy_api.latest.io.Vae.Output
+comfy_api.latest.io.WidgetInput
 comfy_api.latest.ui.PreviewImage
 comfy_execution.utils.get_executing_context
 folder_paths.get_filename_list
