@@ -1,0 +1,49 @@
+"""Renews what tests/host/test_golden.py compares with, after a change that is meant to change results.
+
+    python -m tools.renew_golden                    # every workflow that needs no download
+    python -m tools.renew_golden denoising          # one of them
+
+Needs COMFYUI_PATH. Prints by how much each picture has changed, in levels of 8 bits; look at the new thumbnails in
+tests/host/golden before committing them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from labs.golden import differences, keep, kept, small_prompt, thumbnails, workflows
+
+from maprps.launch.server import Server
+
+from . import ROOT
+
+
+def main() -> None:
+    files = {file.stem: file for file in workflows()}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(files)}; default: all")
+    names = parser.parse_args().names or [*files]
+    os.environ["OMP_NUM_THREADS"] = "1"  # as the tests compute
+    with tempfile.TemporaryDirectory() as workspace:
+        comfyui = Path(os.environ["COMFYUI_PATH"])
+        server = Server(Path(sys.executable), comfyui, Path(workspace), {"ComfyUI-MAP-RPS": ROOT}, cpu=True)
+        client = server.start()
+        try:
+            for name in names:
+                renew(name, thumbnails(client, small_prompt(client, files[name])))
+        finally:
+            server.stop()
+
+
+def renew(name: str, pictures: dict) -> None:
+    changes = differences(pictures, kept(name))
+    keep(name, pictures)
+    print(f"{name}: " + ", ".join(f"{picture} {change:.3f}" for picture, change in sorted(changes.items())), flush=True)
+
+
+if __name__ == "__main__":
+    main()
