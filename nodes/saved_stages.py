@@ -8,7 +8,7 @@ keeps, and is entered again by the next node that gets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import wraps
 
 from comfy_api.latest import io
@@ -37,7 +37,9 @@ def save_stages(node: type[io.ComfyNode]) -> None:
     def recorded(cls, *args, **given) -> io.NodeOutput:
         with stage_lines() as lines:
             output = execute(cls, *args, **given)
-        entries = [entry for tensor in _tensors(given.values()) for entry in getattr(tensor, _ATTRIBUTE, ())]
+        entries: list[dict] = []
+        for tensor in _tensors(given.values()):
+            _enter(entries, getattr(tensor, _ATTRIBUTE, ()))
         if lines:
             entries.append({"node": cls.define_schema().node_id, "settings": settings(cls, given), "stages": lines})
         for tensor in _tensors(output.args):
@@ -45,8 +47,7 @@ def save_stages(node: type[io.ComfyNode]) -> None:
                 setattr(tensor, _ATTRIBUTE, entries)
         saved = cls.hidden and cls.hidden.extra_pnginfo
         if entries and saved is not None:
-            known = saved.setdefault(KEYWORD, [])
-            known += [entry for entry in entries if entry not in known]
+            _enter(saved.setdefault(KEYWORD, []), entries)
         return output
 
     node.define_schema, node.execute = classmethod(define_schema), classmethod(recorded)
@@ -57,6 +58,11 @@ def settings(node: type[io.ComfyNode], given: dict) -> dict:
     values = {input.id: given.get(input.id, getattr(input, "default", None)) for input in node.define_schema().inputs}
     said = {name: value.describe() if isinstance(value, Degradation) else value for name, value in values.items()}
     return {name: value for name, value in said.items() if isinstance(value, (bool, int, float, str))}
+
+
+def _enter(known: list[dict], entries: Iterable[dict]) -> None:
+    """Each once, whatever ways it came by."""
+    known += [entry for entry in entries if entry not in known]
 
 
 def _tensors(values) -> Iterator[Tensor]:

@@ -10,16 +10,11 @@ tests/host/golden before committing them.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import tempfile
-from pathlib import Path
 
+import numpy as np
 from labs.golden import differences, keep, kept, small_prompt, thumbnails, workflows
 
-from maprps.launch.server import Server
-
-from . import ROOT
+from .server import tests_server
 
 
 def main() -> None:
@@ -27,19 +22,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(files)}; default: all")
     names = parser.parse_args().names or [*files]
-    os.environ["OMP_NUM_THREADS"] = "1"  # as the tests compute
-    with tempfile.TemporaryDirectory() as workspace:
-        comfyui = Path(os.environ["COMFYUI_PATH"])
-        server = Server(Path(sys.executable), comfyui, Path(workspace), {"ComfyUI-MAP-RPS": ROOT}, cpu=True)
-        client = server.start()
-        try:
-            for name in names:
-                renew(name, thumbnails(client, small_prompt(client, files[name])))
-        finally:
-            server.stop()
+    with tests_server() as (client, _):
+        for name in names:
+            renew(name, thumbnails(client, small_prompt(client, files[name])))
 
 
-def renew(name: str, pictures: dict) -> None:
+def renew(name: str, pictures: dict[str, np.ndarray]) -> None:
     changes = differences(pictures, kept(name))
     keep(name, pictures)
     print(f"{name}: " + ", ".join(f"{picture} {change:.3f}" for picture, change in sorted(changes.items())), flush=True)

@@ -12,13 +12,9 @@ slope over the last half.
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 import psutil
 from labs.golden import small_prompt, workflows
@@ -27,7 +23,7 @@ from maprps.launch.client import Client, PromptError
 from maprps.launch.customize import use_degradation, use_numbers
 from maprps.launch.server import Server
 
-from . import ROOT
+from .server import tests_server
 
 CANCELLED, FAILED = 7, 10  # every how many runs
 REPORT = 10
@@ -39,14 +35,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as workspace:
-        comfyui = Path(os.environ["COMFYUI_PATH"])
-        server = Server(Path(sys.executable), comfyui, Path(workspace), {"ComfyUI-MAP-RPS": ROOT}, cpu=True)
-        client = server.start()
-        try:
-            soak(client, server, chosen.runs, random.Random(chosen.seed))
-        finally:
-            server.stop()
+    with tests_server() as (client, server):
+        soak(client, server, chosen.runs, random.Random(chosen.seed))
 
 
 def soak(client: Client, server: Server, runs: int, chance: random.Random) -> None:
