@@ -30,7 +30,7 @@ def main() -> None:
 def renew(name: str, pictures: dict[str, np.ndarray]) -> None:
     changes = differences(pictures, kept(name))
     keep(name, pictures)
-    print(f"{name}: " + ", ".join(f"{picture} {change:.3f}" for picture, change in sorted(changes.items())), flush=True)
+    print(f"{name}: " + ", ".join(f"{picture} {change:.3f}" for picture, change in changes.items()), flush=True)
 
 
 if __name__ == "__main__":

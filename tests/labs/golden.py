@@ -73,7 +73,7 @@ def differences(pictures: dict[str, np.ndarray], others: dict[str, np.ndarray]) 
     found = dict.fromkeys(pictures.keys() ^ others.keys(), float("inf"))
     for name in pictures.keys() & others.keys():
         found[name] = float(np.abs(pictures[name].astype(float) - others[name]).mean())
-    return found
+    return dict(sorted(found.items()))
 
 
 def keep(name: str, pictures: dict[str, np.ndarray]) -> None:
