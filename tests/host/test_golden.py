@@ -8,7 +8,7 @@ from labs.golden import GOLDEN, differences, kept, small_prompt, thumbnails, wor
 
 TOLERANCE = 0.05
 """Mean over a thumbnail, in levels of 8 bits. One thread or two, with vector instructions or without, on ComfyUI 0.3.75
-or 0.33: at most 0.002 of it was seen. A noise_std that is 5 percent off is more than 0.06."""
+or 0.33: at most 0.002 of it was seen. A noise_std that is 5 percent off is more than 0.06, where there is one."""
 pytestmark = pytest.mark.slow
 FILES = {file.stem: file for file in workflows()}
 

@@ -122,7 +122,7 @@ def test_weights_and_settings_are_what_they_were(kind, guidance, end):
         def run():
             y = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
             given = {"model": model, "degradation": SuperResolution(2), "measurement": y, "steps": 2, **more}
-            estimate = stages[0].execute(**given).args[0]
+            estimate = stages[0].execute(**{**given, "positive": None}).args[0]  # of text models, an empty one by CLIP
             return stages[1].execute(**given, estimate=estimate, guidance=guidance, renoise=0.2).args[-2]
 
         before = [fingerprint(patcher) for patcher in patchers]

@@ -47,7 +47,7 @@ def lora_of(patcher: comfy.model_patcher.ModelPatcher, prefix: str = "") -> dict
 
 
 def with_attachments() -> tuple[comfy.model_patcher.ModelPatcher, dict, list[comfy.model_patcher.ModelPatcher]]:
-    """(MODEL with a LoRA; vae, positive and negative of the nodes; the patcher of everything that a run may touch)."""
+    """(MODEL with a LoRA; vae, clip, positive, negative and cfg of the nodes; the patcher of everything that a run may touch)."""
     model, clip, control = tiny_model("SD1.5"), tiny_clip(), tiny_controlnet()
     vae = tiny_vae("SD1.5", model)
     lora = {**lora_of(model), **lora_of(clip.patcher, "text_encoders.")}
@@ -55,6 +55,6 @@ def with_attachments() -> tuple[comfy.model_patcher.ModelPatcher, dict, list[com
     prompts = [nodes.CLIPTextEncode().encode(patched_clip, text)[0] for text in ("a cat", "")]
     hint = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(7))
     positive, negative = nodes.ControlNetApplyAdvanced().apply_controlnet(*prompts, control, hint, 0.5, 0.0, 1.0)
-    given = {"vae": vae, "positive": positive, "negative": negative, "cfg": 2.0}
+    given = {"vae": vae, "clip": patched_clip, "positive": positive, "negative": negative, "cfg": 2.0}
     touched = [model, patched, clip.patcher, patched_clip.patcher, vae.patcher, control.control_model_wrapped]
     return patched, given, touched
