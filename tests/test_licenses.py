@@ -100,6 +100,11 @@ def test_every_picture_names_its_photo():
             assert pages[example.picture.page] == example.picture.photo
 
 
+def test_pictures_of_the_documents_have_a_line():
+    text = (PHOTOS / "LICENSES.md").read_text(encoding="utf-8")
+    assert all(f"`docs/images/{file.name}`" in text for file in (ROOT / "docs" / "images").iterdir())
+
+
 def test_weights_state_their_license():
     """In a paragraph of the model card in which they stand, or after their name in its chapter's head."""
     card = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
@@ -113,7 +118,7 @@ def test_weights_state_their_license():
 
 def test_nothing_else_is_shipped_that_is_no_text():
     """A picture, or weights, anywhere else would be without the lines above."""
-    known = ("workflows", "workflows/photos", "web/docs/images", "models", "tests/host/golden")
+    known = ("workflows", "workflows/photos", "docs/images", "web/docs/images", "models", "tests/host/golden")
     shipped = [ROOT / name for name in (*ROOMS, "launch", "locales", "tests", "tools", "web", "workflows", "docs")]
     kinds = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".safetensors", ".pt", ".pth", ".npy", ".npz", ".ttf")
     files = [file for folder in shipped for file in folder.rglob("*") if file.suffix in kinds]
