@@ -47,7 +47,7 @@ def lora_of(patcher: comfy.model_patcher.ModelPatcher, prefix: str = "") -> dict
 
 
 def with_attachments() -> tuple[comfy.model_patcher.ModelPatcher, dict, list[comfy.model_patcher.ModelPatcher]]:
-    """(MODEL with a LoRA; vae, clip, positive, negative and cfg of the nodes; a patcher of all that a run may touch)."""
+    """(MODEL with a LoRA; vae, clip, prompts and cfg of the nodes; patchers of all that a run may touch)."""
     model, clip, control = tiny_model("SD1.5"), tiny_clip(), tiny_controlnet()
     vae = tiny_vae("SD1.5", model)
     lora = {**lora_of(model), **lora_of(clip.patcher, "text_encoders.")}
