@@ -73,7 +73,7 @@ def test_unknown_node_is_reported(page):
 
 
 def test_help_pages_are_drawn_with_nothing_left_of_their_markup(page):
-    """Where a star stands between a bracket and a letter, as it easily does in Chinese, Markdown takes it for a star."""
+    """Where a star stands between a bracket and a letter, as easily in Chinese, Markdown takes it for a star."""
     if not page.evaluate("Boolean(app.extensionManager.renderMarkdownToHtml)"):
         pytest.skip("an older page draws Markdown for nobody else")
     for file in (ROOT / "web" / "docs").rglob("*.md"):
