@@ -29,17 +29,21 @@ class PosteriorSampler(comfy.samplers.Sampler):
     """SAMPLER: from latent_image + sigma * noise to a sample of the posterior.
 
     The latent image is the MAP estimate; an empty one (zeros) makes it plain posterior sampling from the first sigma.
+    frames: the measurements are those of a clip, and all get the noise of the first.
     """
 
-    def __init__(self, restoration: Restoration, guidance: Guidance, sampler: Sampler):
-        self.restoration, self.guidance, self.sampler = restoration, guidance, sampler
+    def __init__(self, restoration: Restoration, guidance: Guidance, sampler: Sampler, frames: bool = False):
+        self.restoration, self.guidance, self.sampler, self.frames = restoration, guidance, sampler, frames
 
     def sample(
         self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, *_, **__
     ) -> Tensor:
         latent_format = model_wrap.inner_model.latent_format
         noise = without_frame_axis(noise)
-        copies = copies_of(noise, self.restoration)
+        copies, numbers = copies_of(noise, self.restoration), streams(noise)
+        if self.frames:
+            count = self.restoration.count
+            noise, numbers = noise[:copies].repeat(count, 1, 1, 1), numbers[:copies] * count
         workload = self.restoration.workload(copies, self.guidance.differentiates)
         workload = replace(workload, model=model_wrap.model_patcher)
 
@@ -54,7 +58,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
             seed = extra_args.get("seed")
             denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), seed, planned.cut)
             levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]
-            fresh = Noise(seed or 0, streams(noise), SAMPLING_STAGE)
+            fresh = Noise(seed or 0, numbers, SAMPLING_STAGE)
             with planned.solving(model_wrap):
                 guided = self.guidance(self.restoration.problem(copies), denoise)
                 latents = torch.zeros_like(noise) if latent_image is None else without_frame_axis(latent_image).clone()

@@ -35,7 +35,8 @@ _FLOATS = (
 def differentiable(*modules: nn.Module) -> Iterator[None]:
     """Leaves inference mode, with the modules' weights fit for a backward pass to their inputs.
 
-    Raises ValueError for weights of integers, which have no gradient, and for a model with a kernel that has none.
+    Raises ValueError for weights of integers, which have no gradient, for those of a loader's own kind that cannot be
+    cloned, and for a model with a kernel that has none.
     """
     for module in modules:
         _check_floating(module)
@@ -130,7 +131,14 @@ def _make_ordinary(module: nn.Module) -> None:
             if parameter is None or parameter.is_pinned():  # the host's, which it copies to the GPU for every use
                 continue
             if parameter.is_inference() or parameter.requires_grad:
-                child._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
+                ordinary = nn.Parameter(parameter.detach().clone(), requires_grad=False)
+                if ordinary.is_inference():  # tensors of a loader's own, such as one for GGUF, may stay as they are
+                    raise ValueError(
+                        f"This model's loader keeps weights as {type(ordinary).__name__}, through which there are no "
+                        "gradients: choose the guidance 'proximal', which needs none, or load the model from a "
+                        "safetensors file."
+                    )
+                child._parameters[name] = ordinary
         for name, buffer in child._buffers.items():
             if buffer is not None and buffer.is_inference():
                 child._buffers[name] = buffer.clone()

@@ -26,6 +26,7 @@ from .denoiser import HostDenoiser, check_finite
 from .frames import with_frame_axis, without_frame_axis
 from .images import check_measurement, measured_problem, to_image, to_model_units
 from .noise_mask import of_latents, within
+from .progress import with_text
 from .run import Conditioning, Result, Solve, Workload, run_solver
 from .stage_log import log_stage
 from .vae import HostVAE, check_overflow
@@ -172,7 +173,7 @@ def estimate_map(restoration: Restoration, method: Method) -> tuple[Restored, Es
         start = problem.operator.initial_guess(problem.measurement)
         if problem.encoder is not None:
             start = problem.encoder(start)
-        estimate = method(problem, denoise, start, noise, callback)
+        estimate = method(problem, denoise, start, noise, with_text("MAP estimation", callback))
         return restoration.restored(estimate.image, denoise, f"MAP estimation by {method}"), estimate
 
     return restoration.run(solve)
@@ -205,7 +206,8 @@ def sample_posterior(
         run = sampler
         if mask is not None:
             run = within(mask.repeat_interleave(len(x) // len(mask), dim=0).to(x), sampler, x)
-        x = renoised_posterior_sampling(problem, denoise, guidance, run, x, sigmas, noise, callback)
+        report = with_text("posterior sampling", callback)
+        x = renoised_posterior_sampling(problem, denoise, guidance, run, x, sigmas, noise, report)
         return restoration.restored(x, denoise, f"posterior sampling by {guidance}, {sampler.__name__}")
 
     return restoration.run(solve, samples, gradients=guidance.differentiates and sigmas[0] > 0)

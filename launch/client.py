@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from .websocket import WebSocket
 
 TROUBLE = (OSError, http.client.HTTPException)  # what a server that is not there raises, or one that hangs
+TEXT = (3).to_bytes(4, "big")  # begins a message that holds a text, among those in bytes
 _ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
@@ -140,7 +141,8 @@ class Run:
         self._ended = False
 
     def events(self) -> Iterator[tuple[str, dict | bytes]]:
-        """(type, data) of the server's messages about this prompt, to its end; ("preview", bytes) for live previews."""
+        """(type, data) of the server's messages about this prompt, to its end; ("preview", bytes) for live previews,
+        and ("text", bytes) for what a node says of itself."""
         while not self._ended:
             try:
                 message = self._socket.receive(timeout=2.0)
@@ -149,7 +151,7 @@ class Run:
                 self._ended = self._is_over()
                 continue
             if isinstance(message, bytes):
-                yield "preview", message
+                yield "text" if message.startswith(TEXT) else "preview", message
                 continue
             event = json.loads(message)
             if event["data"].get("prompt_id") != self.prompt_id:
@@ -162,7 +164,7 @@ class Run:
         """Waits for the end: node id -> what it showed. PromptError where the prompt failed or was interrupted."""
         try:
             for kind, data in self.events():
-                if kind != "preview":
+                if not isinstance(data, bytes):
                     on_event(kind, data)
         finally:
             self._socket.close()

@@ -26,7 +26,7 @@ class Blend(io.ComfyNode):
                     display_mode=io.NumberDisplay.slider,
                 ),
             ],
-            outputs=[io.Image.Output()],
+            outputs=[io.Image.Output(tooltip="One image for each sample.")],
         )
 
     @classmethod

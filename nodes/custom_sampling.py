@@ -18,6 +18,7 @@ from .inputs import (
     prompt_inputs,
     tile_input,
 )
+from .newer_hosts import advanced
 
 SCALE = 1.0
 
@@ -59,8 +60,17 @@ class PosteriorSamplerNode(io.ComfyNode):
                 *guidance_inputs(),
                 combo_input("solver", SOLVERS.names, SOLVERS.default, SOLVERS.tooltip()),
                 tile_input(),
+                advanced(
+                    io.Boolean.Input(
+                        "frames",
+                        optional=True,
+                        default=False,
+                        tooltip="The measurements are frames of a clip: all get the noise of the first, so that it "
+                        "does not flicker.",
+                    )
+                ),
             ],
-            outputs=[io.Sampler.Output()],
+            outputs=[io.Sampler.Output(tooltip="For sampler of SamplerCustomAdvanced.")],
         )
 
     @classmethod
@@ -75,9 +85,10 @@ class PosteriorSamplerNode(io.ComfyNode):
         guidance_scale=SCALE,
         solver=SOLVERS.default,
         tile=TILE,
+        frames=False,
     ) -> io.NodeOutput:
         restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, tile=tile)
-        return io.NodeOutput(PosteriorSampler(restoration, GUIDANCE[guidance](guidance_scale), SOLVERS[solver]))
+        return io.NodeOutput(PosteriorSampler(restoration, GUIDANCE[guidance](guidance_scale), SOLVERS[solver], frames))
 
 
 class PosteriorGuiderNode(io.ComfyNode):
@@ -90,7 +101,7 @@ class PosteriorGuiderNode(io.ComfyNode):
             description="A GUIDER for SamplerCustomAdvanced that holds any of the host's samplers to the measurement: "
             "where another guider says what the image is given the noise, this one says it given the measurement too.",
             inputs=[*problem_inputs(), *prompt_inputs(), *guidance_inputs(), tile_input()],
-            outputs=[io.Guider.Output()],
+            outputs=[io.Guider.Output(tooltip="For guider of SamplerCustomAdvanced.")],
         )
 
     @classmethod

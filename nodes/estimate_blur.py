@@ -7,7 +7,7 @@ from ..evaluation.pictures import kernel_picture
 from ..host.progress import progress_bar
 from ..operators.kernel_blur import KernelBlur
 from .degradations.blur import boundary_input
-from .inputs import CATEGORY, DegradationType, int_input
+from .inputs import CATEGORY, degradation_output, int_input
 from .preview import kernel_output
 
 
@@ -34,7 +34,7 @@ class EstimateBlur(io.ComfyNode):
                 boundary_input(),
             ],
             outputs=[
-                DegradationType.Output(),
+                degradation_output(),
                 kernel_output("The kernel that was found: what a point of light became; white is its maximum."),
                 io.String.Output(
                     "text", display_name="text", tooltip="Shape, fit and limits of the kernel, for Preview as Text."

@@ -37,7 +37,7 @@ class ExamplePhoto(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(),
+                io.Image.Output(tooltip="The photo, whole also where the mask is 1."),
                 io.Mask.Output(tooltip="1 (white) where the photo is painted out; for Inpainting."),
                 io.String.Output("credit", display_name="credit", tooltip="Title, author and license."),
             ],

@@ -43,6 +43,12 @@ def degradation_input() -> io.Input:
     )
 
 
+def degradation_output() -> io.Output:
+    return DegradationType.Output(
+        tooltip="How an image is damaged: for Apply Degradation, and for the nodes that undo it."
+    )
+
+
 def measurement_input() -> io.Input:
     return io.Image.Input(
         "measurement", tooltip="From Apply Degradation, or your own damaged photo straight from Load Image."

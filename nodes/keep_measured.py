@@ -41,7 +41,9 @@ class KeepMeasured(io.ComfyNode):
                     "Only for keep_known: width of the transition beside the hole, in pixels, on the known side.",
                 ),
             ],
-            outputs=[io.Image.Output("kept", display_name="image")],
+            outputs=[
+                io.Image.Output("kept", display_name="image", tooltip="The image with what was measured put back.")
+            ],
         )
 
     @classmethod

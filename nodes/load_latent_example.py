@@ -15,7 +15,10 @@ class LoadLatentExample(io.ComfyNode):
             description="The small latent diffusion model that comes with the pack, with its VAE: to try the latent "
             "nodes without a download. For real work load a checkpoint such as Stable Diffusion.",
             inputs=[],
-            outputs=[io.Model.Output(), io.Vae.Output()],
+            outputs=[
+                io.Model.Output(tooltip="For the latent nodes, together with the VAE."),
+                io.Vae.Output(tooltip="The VAE that belongs to the model."),
+            ],
         )
 
     @classmethod

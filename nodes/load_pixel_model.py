@@ -31,7 +31,7 @@ class LoadPixelModel(io.ComfyNode):
                     "OpenAI's 256x256_diffusion_uncond.pt and DPS's ffhq_10m.pt.",
                 ),
             ],
-            outputs=[io.Model.Output()],
+            outputs=[io.Model.Output(tooltip="For the nodes on pixels, which need no VAE.")],
         )
 
     @classmethod

@@ -2,7 +2,7 @@
 away what few people need.
 
 Set as attributes, for a keyword that an older host does not know would take a whole module of nodes with
-it. Older hosts pass over them.
+it. Older hosts pass over them, and keep previews of output nodes alone.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ SEARCH = {  # by node, what people type who do not know its name; names of metho
     "MAPRPS_ExamplePhoto": "load image, sample, test, demo",
 }
 
-PREVIEWED = ("kernel", "mask", "picture")
+PREVIEWED = ("kernel", "mask", "picture", "credit")
 """Outputs that a node shows on itself."""
+KEEPS_PREVIEWS = hasattr(io.Schema, "has_intermediate_output")
+"""Where the result is cached."""
 
 
 def advanced(input: io.Input) -> io.Input:
@@ -73,6 +75,13 @@ def offer(node: type[io.ComfyNode]) -> None:
         schema = define()
         schema.search_aliases = SEARCH[schema.node_id].split(", ") if schema.node_id in SEARCH else []
         schema.has_intermediate_output = any(output.display_name in PREVIEWED for output in schema.outputs)
+        if schema.has_intermediate_output and not KEEPS_PREVIEWS and not needs_links(schema):
+            schema.is_output_node = True
         return schema
 
     node.define_schema = classmethod(define_schema)
+
+
+def needs_links(schema: io.Schema) -> bool:
+    """Whether it can not run by itself. As an output node it would then be refused where it is not connected."""
+    return any(not input.optional and not isinstance(input, io.WidgetInput) for input in schema.inputs)

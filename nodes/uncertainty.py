@@ -20,7 +20,7 @@ class Uncertainty(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("mean", display_name="mean"),
+                io.Image.Output("mean", display_name="mean", tooltip="The mean of the samples."),
                 io.Image.Output(
                     "std_map",
                     display_name="std_map",

@@ -11,7 +11,7 @@ from ...operators.kernel_blur import KernelBlur
 from ...operators.motion_blur import MotionBlur
 from ...operators.nonlinear_blur import NonlinearBlur
 from ...operators.space_varying_blur import SpaceVaryingBlur
-from ..inputs import CATEGORY, DegradationType, combo_input, float_input, int_input, seed_input
+from ..inputs import CATEGORY, DegradationType, combo_input, degradation_output, float_input, int_input, seed_input
 from ..preview import kernel_output, with_kernel
 
 NO_NETWORK = "none"
@@ -54,7 +54,7 @@ class GaussianBlurNode(io.ComfyNode):
                 sigma_input("sigma", GaussianBlur.sigma, "in every direction"),
                 boundary_input(GaussianBlur.boundary),
             ],
-            outputs=[DegradationType.Output(), kernel_output()],
+            outputs=[degradation_output(), kernel_output()],
         )
 
     @classmethod
@@ -82,7 +82,7 @@ class AnisotropicBlurNode(io.ComfyNode):
                 angle_input(AnisotropicGaussianBlur.angle, "Direction of sigma_x"),
                 boundary_input(AnisotropicGaussianBlur.boundary),
             ],
-            outputs=[DegradationType.Output(), kernel_output()],
+            outputs=[degradation_output(), kernel_output()],
         )
 
     @classmethod
@@ -114,7 +114,7 @@ class MotionBlurNode(io.ComfyNode):
                 seed_input("The same seed gives the same path. Without effect at intensity 0.", False),
                 boundary_input(MotionBlur.boundary),
             ],
-            outputs=[DegradationType.Output(), kernel_output()],
+            outputs=[degradation_output(), kernel_output()],
         )
 
     @classmethod
@@ -140,7 +140,7 @@ class KernelBlurNode(io.ComfyNode):
                 ),
                 boundary_input(KernelBlur.boundary),
             ],
-            outputs=[DegradationType.Output(), kernel_output()],
+            outputs=[degradation_output(), kernel_output()],
         )
 
     @classmethod
@@ -167,7 +167,7 @@ class SpaceVaryingBlurNode(io.ComfyNode):
                 boundary_input(SpaceVaryingBlur.boundary),
             ],
             outputs=[
-                DegradationType.Output(),
+                degradation_output(),
                 kernel_output(
                     "The kernels from the middle to the corners, as a batch; white is the brightest of each."
                 ),
@@ -217,7 +217,7 @@ class NonlinearBlurNode(io.ComfyNode):
                 ),
                 seed_input("Of the network's random kernel. The same seed gives the same blur.", False),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod

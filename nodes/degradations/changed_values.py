@@ -8,7 +8,7 @@ from ...operators.denoising import Denoising
 from ...operators.hdr import HDR
 from ...operators.jpeg import JPEG, ROUNDINGS, SUBSAMPLING
 from ...operators.quantization import Quantization
-from ..inputs import CATEGORY, DegradationType, combo_input, float_input, int_input
+from ..inputs import CATEGORY, DegradationType, combo_input, degradation_output, float_input, int_input
 
 
 class DenoisingNode(io.ComfyNode):
@@ -20,7 +20,7 @@ class DenoisingNode(io.ComfyNode):
             category=CATEGORY,
             description="Nothing but noise: the measurement is the image plus noise of the given standard deviation.",
             inputs=[],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod
@@ -44,7 +44,7 @@ class HDRNode(io.ComfyNode):
                     "Of the contrast about mid-grey. 2, as in papers, clips what is below 1/4 or above 3/4.",
                 ),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod
@@ -82,7 +82,7 @@ class JPEGNode(io.ComfyNode):
                     "threads gives a slightly different image.",
                 ),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod
@@ -106,7 +106,7 @@ class QuantizationNode(io.ComfyNode):
                     "Values that are left in each color, black and white among them: 8 are 3 bits, 256 a common photo.",
                 ),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod
@@ -126,7 +126,7 @@ class ClippedNode(io.ComfyNode):
             inputs=[
                 DegradationType.Input("degradation", tooltip="What happened before. Clipping comes last."),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod

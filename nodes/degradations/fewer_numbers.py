@@ -7,7 +7,7 @@ from ...operators.colorization import Colorization
 from ...operators.compressed_sensing import BLOCKS, CompressedSensing
 from ...operators.phase_retrieval import PhaseRetrieval
 from ...operators.resampling import KERNELS, SuperResolution
-from ..inputs import CATEGORY, DegradationType, combo_input, float_input, seed_input
+from ..inputs import CATEGORY, combo_input, degradation_output, float_input, seed_input
 from ..preview import kernel_output, mask_output, mask_size, size_from_input, with_kernel, with_mask
 
 
@@ -37,7 +37,7 @@ class SuperResolutionNode(io.ComfyNode):
                 ),
             ],
             outputs=[
-                DegradationType.Output(),
+                degradation_output(),
                 kernel_output("What one pixel of the small picture sees of the large one; white is its maximum."),
             ],
         )
@@ -66,7 +66,7 @@ class ColorizationNode(io.ComfyNode):
                     "0.114 B, as cameras and programs do.",
                 ),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod
@@ -91,7 +91,7 @@ class BayerMosaicNode(io.ComfyNode):
                     "Colors of the upper left 2x2 pixels, row by row. If colors come out wrong, try another.",
                 ),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod
@@ -128,7 +128,7 @@ class CompressedSensingNode(io.ComfyNode):
                 size_from_input(),
             ],
             outputs=[
-                DegradationType.Output(),
+                degradation_output(),
                 mask_output("1 (white) where a number of the transform is not measured, 0 where it is."),
             ],
         )
@@ -161,7 +161,7 @@ class PhaseRetrievalNode(io.ComfyNode):
                     "Level of the frame: 0 (black) as in DAPS, 0.5 (grey) as in DPS.",
                 ),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ...operators.box_inpainting import BoxInpainting
 from ...operators.inpainting import Inpainting
 from ...operators.random_inpainting import RandomInpainting
-from ..inputs import CATEGORY, DegradationType, combo_input, float_input, seed_input
+from ..inputs import CATEGORY, combo_input, degradation_output, float_input, seed_input
 from ..preview import PREVIEW_SIDE, mask_output, mask_size, size_from_input, with_mask
 
 UNPAINTED = (64, 64)  # the size of the host's mask for an image that has none, whatever the image's own
@@ -29,7 +29,7 @@ class InpaintingNode(io.ComfyNode):
                     "batch. Paint it in Load Image: right-click the image > Open in MaskEditor.",
                 ),
             ],
-            outputs=[DegradationType.Output(), mask_output()],
+            outputs=[degradation_output(), mask_output()],
         )
 
     @classmethod
@@ -67,7 +67,7 @@ class BoxInpaintingNode(io.ComfyNode):
                 ),
                 size_from_input(),
             ],
-            outputs=[DegradationType.Output(), mask_output()],
+            outputs=[degradation_output(), mask_output()],
         )
 
     @classmethod
@@ -114,7 +114,7 @@ class RandomInpaintingNode(io.ComfyNode):
                 ),
                 size_from_input(),
             ],
-            outputs=[DegradationType.Output(), mask_output()],
+            outputs=[degradation_output(), mask_output()],
         )
 
     @classmethod

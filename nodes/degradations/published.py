@@ -3,7 +3,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...operators.presets import PRESETS
-from ..inputs import CATEGORY, DegradationType, combo_input, seed_input
+from ..inputs import CATEGORY, combo_input, degradation_output, seed_input
 
 FIRST = next(iter(PRESETS))
 
@@ -22,7 +22,7 @@ class DegradationPreset(io.ComfyNode):
                 seed_input("Of the random part of some: masks, motion, compressed sensing.", False),
             ],
             outputs=[
-                DegradationType.Output(),
+                degradation_output(),
                 io.Float.Output(
                     "noise_std",
                     display_name="noise_std",

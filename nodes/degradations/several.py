@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ...operators import Degradation
 from ...operators.compose import Compose
 from ...operators.stack import Stack
-from ..inputs import CATEGORY, DegradationType
+from ..inputs import CATEGORY, DegradationType, degradation_output
 
 
 class ComposeDegradations(io.ComfyNode):
@@ -20,7 +20,7 @@ class ComposeDegradations(io.ComfyNode):
                 DegradationType.Input("first", tooltip="What happened to the image first."),
                 DegradationType.Input("second", tooltip="What happened to the result."),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod
@@ -41,7 +41,7 @@ class StackDegradations(io.ComfyNode):
                 DegradationType.Input("first", tooltip="What the left half of the measurement shows."),
                 DegradationType.Input("second", tooltip="What its right half shows."),
             ],
-            outputs=[DegradationType.Output()],
+            outputs=[degradation_output()],
         )
 
     @classmethod

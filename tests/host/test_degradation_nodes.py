@@ -130,6 +130,17 @@ def test_kernel_is_shown_at_full_brightness_and_readable(server, class_type):
         assert np.array_equal(large, np.kron(small, np.ones((factor, factor), np.uint8)))
 
 
+@pytest.mark.parametrize("class_type", ["MAPRPS_MotionBlur", "MAPRPS_RandomInpainting"])
+def test_what_a_node_shows_is_there_when_its_result_is_cached(server, class_type):
+    """For a page that was opened anew and has nothing of the run before."""
+    prompt, cached = shown(class_type), []
+    first = server.run(prompt)
+    again = server.submit(prompt).outputs(
+        lambda kind, data: cached.extend(data["nodes"] if kind == "execution_cached" else ())
+    )
+    assert "damage" in cached and again["damage"]["images"] == first["damage"]["images"]
+
+
 @pytest.mark.parametrize("class_type", WITH_MASK)
 def test_mask_is_shown_at_the_size_asked_for(server, class_type):
     size = {} if class_type == "MAPRPS_Inpainting" else {"image": ["image", 0]}

@@ -45,7 +45,10 @@ def test_no_workflow_asks_for_a_file_that_a_clone_does_not_put_in_place(file):
 
 
 def test_the_node_shows_the_photo_and_its_credit(server):
-    outputs = server.run({"photo": {"class_type": "MAPRPS_ExamplePhoto", "inputs": {"photo": "dahlia"}}, "show": {
+    """Also where its result is cached."""
+    prompt = {"photo": {"class_type": "MAPRPS_ExamplePhoto", "inputs": {"photo": "dahlia"}}, "show": {
         "class_type": "PreviewImage", "inputs": {"images": ["photo", 0]}
-    }})  # fmt: skip
-    assert len(outputs["photo"]["images"]) == 1 and outputs["photo"]["text"] == [CREDITS["dahlia"]]
+    }}  # fmt: skip
+    for _ in range(2):
+        shown = server.run(prompt)["photo"]
+        assert len(shown["images"]) == 1 and shown["text"] == [CREDITS["dahlia"]]

@@ -52,6 +52,13 @@ def test_help_pages_name_every_input_and_output(server):
         assert missing == [], node_id
 
 
+def test_every_input_and_output_has_a_tooltip(server):
+    for node_id, info in own_nodes(server).items():
+        inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+        assert [name for name, spec in inputs.items() if not (spec[1:] and spec[1].get("tooltip"))] == [], node_id
+        assert all(info["output_tooltips"]), node_id
+
+
 TYPED = ["upscale", "enlarge", "restore", "old photo", "sharpen", "unblur", "scratch", "denoise", "DPS", "DDRM"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).absolute().parents[2]
-HOST_MODULES = ("comfy", "comfy_api", "folder_paths", "latent_preview")
+HOST_MODULES = ("comfy", "comfy_api", "comfy_execution", "folder_paths", "latent_preview")
 
 INTERIOR = """
 comfy.conds.CONDList
@@ -79,7 +79,9 @@ comfy_api.latest.io.String.Input
 comfy_api.latest.io.String.Output
 comfy_api.latest.io.Vae.Input
 comfy_api.latest.io.Vae.Output
+comfy_api.latest.io.WidgetInput
 comfy_api.latest.ui.PreviewImage
+comfy_execution.utils.get_executing_context
 folder_paths.get_filename_list
 folder_paths.get_full_path_or_raise
 latent_preview.prepare_callback

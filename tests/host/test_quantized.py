@@ -1,7 +1,10 @@
-"""Weights of fewer bits, as the host loads them: fp8 has gradients, plain or scaled; int8 has none, and runs."""
+"""Weights of fewer bits: fp8 has gradients, plain or scaled; int8, and what a loader outside the host packs, has none,
+and runs."""
 
 import json
 
+import comfy.model_patcher
+import comfy.ops
 import comfy.sd
 import pytest
 import torch
@@ -51,6 +54,68 @@ def int8(weights):
     return comfy.sd.load_diffusion_model_state_dict(scaled)
 
 
+class Packed(torch.Tensor):
+    """Two numbers of four bits in a byte, as loaders of GGUF files have them: a tensor that says the shape of what it
+    stands for, and stays itself where others are copied."""
+
+    @staticmethod
+    def of(weight):
+        scale = weight.abs().max() / 7
+        low, high = ((weight / scale).round() + 8).to(torch.uint8).flatten().unflatten(0, (-1, 2)).unbind(1)
+        return (low + 16 * high).as_subclass(Packed)._with(scale, weight.shape)
+
+    def _with(self, scale, unpacked):
+        self.scale, self.unpacked = scale, unpacked
+        return self
+
+    @property
+    def shape(self):
+        return getattr(self, "unpacked", self.size())
+
+    def unpack(self):
+        packed = self.as_subclass(torch.Tensor)
+        numbers = torch.stack([packed % 16, packed // 16], dim=1).view(self.unpacked)
+        return (numbers.float() - 8) * self.scale
+
+    def to(self, *args, **kwargs):
+        return super().to(*args, **kwargs)._with(self.scale, self.unpacked)
+
+    def clone(self, *args, **kwargs):
+        return self
+
+    def detach(self):
+        return self
+
+
+class PackedOps(comfy.ops.manual_cast):
+    class Linear(comfy.ops.manual_cast.Linear):
+        def _load_from_state_dict(self, weights, prefix, *args):
+            for name in ("weight", "bias"):
+                if prefix + name in weights:
+                    setattr(self, name, torch.nn.Parameter(weights[prefix + name], requires_grad=False))
+
+        def forward(self, x):
+            weight = self.weight.unpack() if isinstance(self.weight, Packed) else self.weight
+            return torch.nn.functional.linear(x, weight.to(x), None if self.bias is None else self.bias.to(x))
+
+
+class PackedPatcher(comfy.model_patcher.ModelPatcher):
+    """Of a class that the host does not know."""
+
+    def patch_weight_to_device(self, key, *args, **kwargs):
+        if not isinstance(comfy.utils.get_attr(self.model, key), Packed):
+            super().patch_weight_to_device(key, *args, **kwargs)
+
+
+def packed(weights):
+    return of_packed({key: Packed.of(weight) if is_matrix(key, weight) else weight for key, weight in weights.items()})
+
+
+def of_packed(weights):
+    model = comfy.sd.load_diffusion_model_state_dict(weights, model_options={"custom_operations": PackedOps})
+    return PackedPatcher(model.model, model.load_device, model.offload_device)
+
+
 def is_matrix(key, weight):
     return key.endswith("weight") and weight.ndim == 2 and "blocks" in key
 
@@ -74,8 +139,9 @@ def test_fp8_has_gradients(load, memory, monkeypatch):
     assert same < 1e-5
 
 
-def test_int8_runs_and_is_refused_where_it_would_be_differentiated():
-    model = loaded(int8)
+@pytest.mark.parametrize("load", [int8, packed])
+def test_integers_run_and_are_refused_where_they_would_be_differentiated(load):
+    model = loaded(load)
     vae, positive = tiny_vae(NAME, model), tiny_prompt(NAME)
     given = (model, vae, SuperResolution(4), torch.rand(1, 16, 16, 3))
     latent, image, _ = LatentMAPEstimation.execute(*given, positive=positive, steps=2).args
@@ -83,3 +149,39 @@ def test_int8_runs_and_is_refused_where_it_would_be_differentiated():
     assert image.isfinite().all() and sampled.isfinite().all()
     with pytest.raises(ValueError, match="quantized.*int8.*'proximal'"):
         LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, guidance="latent DPS", steps=2)
+
+
+def test_packed_weights_restore_as_what_they_stand_for():
+    model = loaded(packed)
+    assert any(isinstance(weight, Packed) for weight in model.model.diffusion_model.parameters())
+    unpacked = {
+        key: Packed.of(weight).unpack() if is_matrix(key, weight) else weight
+        for key, weight in tiny_model(NAME).model.diffusion_model.state_dict().items()
+    }
+    same = comfy.sd.load_diffusion_model_state_dict(unpacked)
+    vae, positive = tiny_vae(NAME, model), tiny_prompt(NAME)
+    given = (vae, SuperResolution(4), torch.rand(1, 16, 16, 3))
+    images = [LatentMAPEstimation.execute(one, *given, positive=positive, steps=2).args[1] for one in (model, same)]
+    assert (images[0] - images[1]).abs().max() <= 1e-5
+
+
+class Kept(torch.Tensor):
+    """Numbers that such a loader has not packed, in its own tensors all the same."""
+
+    def clone(self, *args, **kwargs):
+        return self
+
+    def detach(self):
+        return self
+
+
+def test_weights_that_stay_as_they_are_are_refused_where_they_would_be_differentiated():
+    def kept(weights):
+        return of_packed({k: w.as_subclass(Kept) if is_matrix(k, w) else w for k, w in weights.items()})
+
+    model = loaded(kept)
+    vae, positive = tiny_vae(NAME, model), tiny_prompt(NAME)
+    given = (model, vae, SuperResolution(4), torch.rand(1, 16, 16, 3))
+    latent, *_ = LatentMAPEstimation.execute(*given, positive=positive, steps=2).args
+    with pytest.raises(ValueError, match="no gradients.*'proximal'"):
+        LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, guidance="MMPS", steps=2)
