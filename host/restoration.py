@@ -208,7 +208,8 @@ def sample_posterior(
             run = within(mask.repeat_interleave(len(x) // len(mask), dim=0).to(x), sampler, x)
         report = with_text("posterior sampling", callback)
         x = renoised_posterior_sampling(problem, denoise, guidance, run, x, sigmas, noise, report)
-        return restoration.restored(x, denoise, f"posterior sampling by {guidance}, {sampler.__name__}")
+        name = f"posterior sampling from sigma {sigmas[0]:.3g} by {guidance}, {sampler.__name__}"
+        return restoration.restored(x, denoise, name)
 
     return restoration.run(solve, samples, gradients=guidance.differentiates and sigmas[0] > 0)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import comfy.model_patcher
 import torch
@@ -11,6 +14,19 @@ from torch import Tensor
 
 from .denoiser import HostDenoiser
 from .vae import HostVAE
+
+_LINES: ContextVar[list[str]] = ContextVar("lines of the stages that the node at work has run")
+
+
+@contextmanager
+def stage_lines() -> Iterator[list[str]]:
+    """The lines that are logged while it is open."""
+    lines: list[str] = []
+    token = _LINES.set(lines)
+    try:
+        yield lines
+    finally:
+        _LINES.reset(token)
 
 
 def log_stage(
@@ -28,4 +44,6 @@ def log_stage(
         parts.insert(2, f"{vae.decodings} decodings{' in tiles' if vae.tiled else ''}")
     if model.load_device.type == "cuda":
         parts.append(f"peak so far {torch.cuda.max_memory_allocated(model.load_device) / 2**30:.1f} GiB")
-    logging.info("MAP-RPS, %s: %s", name, ", ".join(parts))
+    line = f"{name}: {', '.join(parts)}"
+    logging.info("MAP-RPS, %s", line)
+    _LINES.get([]).append(line)

@@ -108,9 +108,9 @@ class Client:
         PromptError (kind "invalid") where the server refuses it.
         """
         client_id, prompt_id = uuid.uuid4().hex, str(uuid.uuid4())
+        kept = {"workflow": workflow} if workflow else {}  # nodes add to it what they did
         payload = {"prompt": prompt, "client_id": client_id, "prompt_id": prompt_id}
-        if workflow:
-            payload["extra_data"] = {"extra_pnginfo": {"workflow": workflow}}
+        payload["extra_data"] = {"extra_pnginfo": kept}
         with contextlib.ExitStack() as opened:
             socket = WebSocket(f"{self.url.replace('http', 'ws', 1)}/ws?clientId={client_id}")
             opened.callback(socket.close)

@@ -19,6 +19,7 @@ from .metrics import Metrics
 from .newer_hosts import offer
 from .posterior_sampling import LatentRenoisedPosteriorSampling, RenoisedPosteriorSampling
 from .restore_photo import RestorePhoto
+from .saved_stages import save_stages
 from .traversal import Traversal
 from .uncertainty import Uncertainty
 
@@ -48,6 +49,7 @@ NODES: list[type[io.ComfyNode]] = [
 for node in NODES:
     offer(node)
     check_inputs(node)
+    save_stages(node)
 
 
 class MapRpsExtension(ComfyExtension):

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).absolute().parents[1]
+NO_COMFYUI = "COMFYUI_PATH is not set: set it to the folder of a ComfyUI, whose modules this tool needs."
 
 
 def _load_pack(name: str) -> None:
@@ -37,7 +38,7 @@ class _NoComfyUI:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name in ("comfy", "comfy_api"):
-            sys.exit("COMFYUI_PATH is not set: set it to the folder of a ComfyUI, whose modules this tool needs.")
+            sys.exit(NO_COMFYUI)
 
 
 if "maprps" not in sys.modules:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -221,7 +222,8 @@ def test_stopped_in_the_middle(server, tmp_path, picture):
     assert count(before, executed(server)) == 3
 
 
-def test_own_server_that_dies_is_started_again(started, tmp_path, picture):
+def test_own_server_that_dies_is_started_again(server, started, tmp_path, picture):
+    """The photo in the middle of which it died is then restored as a server does it that nothing happens to."""
     photos = photos_of(tmp_path, picture, 2)
     shutil.copy(photos[0].file, tmp_path / "in" / "copy.png")
     photos = photos_in(tmp_path / "in", tmp_path / "out")
@@ -235,6 +237,10 @@ def test_own_server_that_dies_is_started_again(started, tmp_path, picture):
     assert [record.read(photo.result).photo for photo in photos] == ["0.png", "1.png", "copy.png"]
     assert len(executed(Client(started.url))) == 2  # a copy is not done again
     assert not any(own.shown.iterdir())
+    undisturbed = replace(photos[0], result=tmp_path / "undisturbed.png")
+    RestorePhoto(SLOW, Path(sys.executable))(server, undisturbed, lambda text: None)
+    with Image.open(photos[0].result) as result, Image.open(undisturbed.result) as expected:
+        assert np.array_equal(result, expected)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process cannot be stopped and continued here")

@@ -60,6 +60,7 @@ comfy_api.latest.io.Custom
 comfy_api.latest.io.Float.Input
 comfy_api.latest.io.Float.Output
 comfy_api.latest.io.Guider.Output
+comfy_api.latest.io.Hidden.extra_pnginfo
 comfy_api.latest.io.Image.Input
 comfy_api.latest.io.Image.Output
 comfy_api.latest.io.Input

@@ -563,4 +563,6 @@ def test_each_stage_is_one_line_of_the_log(prior, vae, caplog):
     assert line.startswith("MAP-RPS, MAP estimation by Encoded(")
     assert f"AnalyticNetwork in float32, {report.calls} model calls" in line
     assert f"decodings, residual {residual:.2f} of the noise" in line
-    assert "posterior sampling by Proximal(" in other and "dpm_solver" in other and "2 model calls" in other
+    assert (
+        "posterior sampling from sigma 0.5 by Proximal(" in other and "dpm_solver" in other and "2 model calls" in other
+    )

@@ -1,5 +1,5 @@
-"""Every shipped workflow in ComfyUI's real page: it opens with no missing node and none over another, and our converter
-agrees with it."""
+"""Every shipped workflow in ComfyUI's real page: it opens with no missing node and none over another, its note in view,
+and our converter agrees with it."""
 
 import json
 import re
@@ -13,6 +13,14 @@ from maprps.tools.page import Page, find_browser
 
 ROOT = Path(__file__).absolute().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+LAPTOP = (1440, 800)
+"""What 1440 x 900 leave for the graph, in pixels; the page's own bars lie over its left and top."""
+SIDE_BAR, TOP_BAR = 60, 100
+BOXES = "app.graph.nodes.map(n => [n.title, ...n.boundingRect])"
+DRAWN_BOXES = """[...document.querySelectorAll("[data-node-id]")].map(element => {
+    const {x, y, width, height} = element.getBoundingClientRect(), {scale} = app.canvas.ds
+    return [app.graph.getNodeById(+element.dataset.nodeId).title, x / scale, y / scale, width / scale, height / scale]
+})"""
 
 pytestmark = pytest.mark.skipif(
     find_browser() is None, reason="no Chromium or Chrome: apt install chromium, or set CHROMIUM to one"
@@ -48,6 +56,18 @@ def overlaps(boxes):
     ]
 
 
+def out_of_view(boxes, scale, left, top):
+    """Titles of the nodes that a laptop does not show as a whole. scale, left, top: of the view that is open."""
+    return [
+        title
+        for title, x, y, width, height in boxes
+        if (x + left) * scale < SIDE_BAR
+        or (y + top) * scale < TOP_BAR
+        or (x + width + left) * scale > LAPTOP[0]
+        or (y + height + top) * scale > LAPTOP[1]
+    ]
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 def test_workflow_opens(page, server, file, tmp_path):
     workflow = json.loads(file.read_text(encoding="utf-8"))
@@ -58,10 +78,34 @@ def test_workflow_opens(page, server, file, tmp_path):
     offered = checkpoints(workflow)  # the page offers to download what is not there, and complains of nothing else
     assert [text for text in page.texts("[role=dialog]") if not any(name in text for name in offered)] == []
     page.dismiss()
-    assert overlaps(page.evaluate("app.graph.nodes.map(n => [n.title, ...n.boundingRect])")) == []
+    boxes = page.evaluate(BOXES)
+    assert overlaps(boxes) == []
+    first_column = [box for box in boxes if box[1] <= 0]
+    assert first_column[0][0] == "About" and len(first_column) > 1
+    assert out_of_view(first_column, *page.evaluate("[app.canvas.ds.scale, ...app.canvas.ds.offset]")) == []
     assert declared(page.prompt(), object_info) == to_prompt(workflow, object_info)
     page.fit()
     page.screenshot(tmp_path / f"{file.stem}.png")
+
+
+@pytest.fixture
+def page_of_elements(page):
+    """The page with its other renderer, "Nodes 2.0", in which a node is an element of the document."""
+    page.evaluate("app.extensionManager.setting.set('Comfy.VueNodes.Enabled', true)")
+    yield page
+    page.evaluate("app.extensionManager.setting.set('Comfy.VueNodes.Enabled', false)")
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_no_node_covers_another_in_the_other_renderer(page_of_elements, file):
+    page = page_of_elements
+    workflow = json.loads(file.read_text(encoding="utf-8"))
+    page.load(workflow)
+    page.dismiss()
+    page.fit()
+    boxes = page.evaluate(DRAWN_BOXES)
+    assert len(boxes) == len(workflow["nodes"])
+    assert overlaps(boxes) == []
 
 
 def test_unknown_node_is_reported(page):

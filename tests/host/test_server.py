@@ -1,6 +1,11 @@
 """The pack in a real ComfyUI server: the public contract, and the harness the other host tests stand on."""
 
+from io import BytesIO
+
+import numpy as np
 import pytest
+from labs.golden import small_prompt, workflows
+from PIL import Image
 
 from maprps.launch.client import PromptError
 from maprps.launch.workflow_to_prompt import to_prompt
@@ -108,6 +113,25 @@ def test_interrupt(server):
         run.outputs()
     assert stopped.value.kind == "interrupted"
     assert stopped.value.node_type == "MAPRPS_TEST_Wait"
+
+
+def test_two_prompts_at_once_come_out_as_alone(server):
+    """Of two workflows, in turns, each without the other's results in the host's cache."""
+    prompts = [small_prompt(server, file) for file in workflows() if file.stem in ("denoising", "inpainting")]
+    runs = [server.submit(prompt) for prompt in prompts]
+    together = [pictures(server, run.outputs()) for run in runs]
+    for prompt, found in zip(prompts, together, strict=True):
+        run = server.submit(prompt)
+        executed = {data.get("node") for kind, data in run.events() if kind == "executing"}
+        assert {node for node, entry in prompt.items() if "estimate" in entry["inputs"]} <= executed
+        alone = pictures(server, run.outputs())
+        assert len(alone) == 3 and all(map(np.array_equal, found, alone))
+
+
+def pictures(server, outputs):
+    """Pixels of what was saved, by the node."""
+    items = [item for node in sorted(outputs) for item in outputs[node].get("images", ()) if item["type"] == "output"]
+    return [np.asarray(Image.open(BytesIO(server.image(item)))) for item in items]
 
 
 def test_failure_names_node_and_reason(server):

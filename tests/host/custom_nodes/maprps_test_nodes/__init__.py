@@ -6,6 +6,8 @@ import comfy.model_management
 import comfy.utils
 from comfy_api.latest import ComfyExtension, io
 
+import nodes
+
 
 class Wait(io.ComfyNode):
     """Counts to `steps`, a twentieth of a second each, with progress; fails at the step `fail_at`."""
@@ -35,9 +37,27 @@ class Wait(io.ComfyNode):
         return io.NodeOutput(image)
 
 
+class SmallPhoto(io.ComfyNode):
+    """96 x 64 pixels of what Example Photo gives, so that a workflow that takes its place runs in seconds."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MAPRPS_TEST_SmallPhoto",
+            category="test",
+            inputs=[io.String.Input("photo")],
+            outputs=[io.Image.Output(), io.Mask.Output(), io.String.Output()],
+        )
+
+    @classmethod
+    def execute(cls, photo):
+        image, mask, credit = nodes.NODE_CLASS_MAPPINGS["MAPRPS_ExamplePhoto"].execute(photo).args
+        return io.NodeOutput(image[:, 40:104, 60:156], mask[:, 40:104, 60:156], credit)
+
+
 class TestNodes(ComfyExtension):
     async def get_node_list(self):
-        return [Wait]
+        return [Wait, SmallPhoto]
 
 
 async def comfy_entrypoint():
