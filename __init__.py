@@ -4,7 +4,7 @@ Nothing is imported here until ComfyUI asks for the nodes, so the rooms below (o
 used and tested without a ComfyUI.
 """
 
-WEB_DIRECTORY = "./web"  # help pages, web/docs/<node id>.md
+WEB_DIRECTORY = "./web"  # help pages, web/docs/<node id>.md, and what the page runs, web/*.js
 
 
 async def comfy_entrypoint():

@@ -17,7 +17,6 @@ import argparse
 import sys
 import time
 from multiprocessing import get_context
-from pathlib import Path
 from typing import NamedTuple
 
 import comfy.model_management
@@ -34,6 +33,8 @@ from maprps.operators.resampling import SuperResolution
 from maprps.solvers import proximal
 from maprps.solvers.guidance import DPS, Guidance, LatentDPS, Proximal
 from maprps.solvers.posterior_sampling import dpm_solver
+
+from .peak_memory import peak, reset_peak
 
 
 class Mode(NamedTuple):
@@ -108,24 +109,6 @@ def force(checkpointed: bool) -> None:
     run.obtainable_memory = lambda device: sys.maxsize
     run.MODEL_GRAPH = sys.maxsize if checkpointed else 0
     proximal.DECODER_EVALUATIONS = 2
-
-
-def reset_peak() -> float:
-    """MiB resident now."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated() / 2**20
-    import psutil
-
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak begins anew
-    return psutil.Process().memory_info().rss / 2**20
-
-
-def peak() -> float:
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
 
 
 def main() -> None:

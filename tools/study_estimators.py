@@ -61,7 +61,7 @@ def measured(name: str, truth: Tensor, seed: int = 0) -> Problem:
 
 def photos(folder: Path, size: int) -> Tensor:
     crops = []
-    for path in sorted(folder.glob("*.png")):
+    for path in sorted(set(folder.glob("*.png")) - set(folder.glob("*_holes.png"))):
         image = Image.open(path).convert("RGB")
         left, top = (image.width - size) // 2, (image.height - size) // 2
         crops.append(np.asarray(image.crop((left, top, left + size, top + size))))

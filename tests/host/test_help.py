@@ -1,10 +1,7 @@
-"""Every node explains itself: a help page with its pictures, a word in the README, and names in every language."""
+"""Every node explains itself: a help page with its pictures, and a word in the README."""
 
-import json
 import re
 from pathlib import Path
-
-import pytest
 
 from maprps.nodes.newer_hosts import SEARCH
 
@@ -60,23 +57,6 @@ def test_every_input_and_output_has_a_tooltip(server):
         inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
         assert [name for name, spec in inputs.items() if not (spec[1:] and spec[1].get("tooltip"))] == [], node_id
         assert all(info["output_tooltips"]), node_id
-
-
-@pytest.mark.parametrize("language", [folder.name for folder in (ROOT / "locales").iterdir()])
-def test_every_node_is_translated(server, language):
-    translated = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
-    nodes = own_nodes(server)
-    assert list(translated) == [node_id for node_id in nodes]
-    for node_id, info in nodes.items():
-        entry = translated[node_id]
-        assert entry["display_name"] and entry["description"], node_id
-        inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
-        assert list(entry.get("inputs", {})) == list(inputs), node_id
-        for name, words in entry.get("inputs", {}).items():
-            assert words["name"] and ("tooltip" in words) == ("tooltip" in inputs[name][1]), (node_id, name)
-        assert len(entry["outputs"]) == len(info["output"]), node_id
-        for i, tooltip in enumerate(info["output_tooltips"]):
-            assert ("tooltip" in entry["outputs"][str(i)]) == (tooltip is not None), (node_id, i)
 
 
 TYPED = ["upscale", "enlarge", "restore", "old photo", "sharpen", "unblur", "scratch", "denoise", "DPS", "DDRM"]
