@@ -129,11 +129,9 @@ class Page:
         """The open workflow as the page would send it to the server."""
         return self.evaluate("app.graphToPrompt().then(p => p.output)")
 
-    def box(self, element: str) -> tuple[float, float, float, float]:
-        """(x, y, width, height) in the window of the element that a JavaScript expression gives."""
-        return tuple(
-            self.evaluate(f"(({{x, y, width, height}}) => [x, y, width, height])({element}.getBoundingClientRect())")
-        )
+    def box(self, element: str) -> list[float]:
+        """[x, y, width, height], in the window, of the element that a JavaScript expression gives."""
+        return self.evaluate(f"(r => [r.x, r.y, r.width, r.height])({element}.getBoundingClientRect())")
 
     def click(self, element: str) -> None:
         """Clicks on the middle of an element, once it is there and not disabled."""

@@ -14,8 +14,8 @@ ROOT = Path(__file__).absolute().parents[2]
 RUN = "[...document.querySelectorAll('button')].find(button => button.innerText.trim() === 'Run')"
 CANCEL = "document.querySelector('[aria-label=\"Cancel current run\"]')"
 SAVE_MASK = "[...document.querySelectorAll('.mask-editor-dialog button')].find(b => b.innerText.trim() === 'Save')"
-PATIENCE = 120  # seconds
 PAINTED_ON = "[...document.querySelectorAll('.mask-editor-dialog canvas')].at(-1)"
+PATIENCE = 120  # seconds
 
 FOUND = {  # a word that people type: what they find on a host that reads search_aliases, and on one that reads names
     "upscale": ("Restore Photo", None),
@@ -64,12 +64,14 @@ class Runs:
 
     def end(self):
         """What the server's history says of it, once nothing runs and the page knows that."""
-        while not (new := self._server.get("/history").keys() - self._before) or any(
-            self._server.get("/queue").values()
-        ):
+        deadline = time.monotonic() + PATIENCE
+        while not (new := self._server.get("/history").keys() - self._before):
             self._server.alive()
-            time.sleep(0.05)
+            if time.monotonic() > deadline:
+                raise TimeoutError("what Run has started does not end")
+            time.sleep(0.1)
         self._page.wait(f"!{CANCEL} || {CANCEL}.disabled")
+        assert not any(self._server.get("/queue").values())
         (prompt_id,) = new
         return self._server.get(f"/history/{prompt_id}")[prompt_id]
 
