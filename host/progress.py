@@ -41,11 +41,12 @@ def with_text(stage: str, report: Callback) -> Callback:
         nonlocal first, said
         report(step, total, estimate)
         first, now = first or step, time.monotonic()
+        taken = step - first + 1
         if step == total:
-            say(f"{stage}: {step - first + 1} steps, {duration(now - began)}")
+            say(f"{stage}: {taken} {'step' if taken == 1 else 'steps'}, {duration(now - began)}")
         elif now - said >= OFTEN:
             said = now
-            left = (now - began) / (step - first + 1) * (total - step)
+            left = (now - began) / taken * (total - step)
             say(f"{stage}: step {step} of {total}, {duration(left)} left")
 
     return told

@@ -21,7 +21,7 @@ SEARCH = {  # by node, what people type who do not know its name; names of metho
     "MAPRPS_KernelBlur": "unblur, deblur, deconvolution, point spread function, PSF",
     "MAPRPS_SpaceVaryingBlur": "unblur, deblur, lens, vignette",
     "MAPRPS_NonlinearBlur": "unblur, deblur, gamma, BKSE",
-    "MAPRPS_Inpainting": "inpaint, scratch, remove, fill, old photo, mask",
+    "MAPRPS_Inpainting": "inpaint, scratch, remove, fill, mask",
     "MAPRPS_BoxInpainting": "inpaint, fill, rectangle",
     "MAPRPS_RandomInpainting": "inpaint, missing pixels, dead pixels, completion",
     "MAPRPS_Colorization": "colorize, color, black and white, grayscale, old photo",
@@ -29,7 +29,7 @@ SEARCH = {  # by node, what people type who do not know its name; names of metho
     "MAPRPS_CompressedSensing": "single pixel, Hadamard, CS",
     "MAPRPS_PhaseRetrieval": "Fourier, magnitude, phase",
     "MAPRPS_HDR": "high dynamic range, overexposed, clipped",
-    "MAPRPS_JPEG": "compression, artifacts, blocks, deblock",
+    "MAPRPS_JPEG": "compression, JPEG artifacts, blocks, deblock",
     "MAPRPS_Quantization": "banding, posterize, bits",
     "MAPRPS_Clipped": "saturated, overexposed, underexposed, 8 bit, night photo",
     "MAPRPS_ComposeDegradations": "chain, combine, old photo",
@@ -51,7 +51,7 @@ SEARCH = {  # by node, what people type who do not know its name; names of metho
     "MAPRPS_KeepMeasured": "color shift, color match, composite, inpaint",
     "MAPRPS_Uncertainty": "variance, confidence, invented, hallucination",
     "MAPRPS_Metrics": "PSNR, SSIM, compare, quality",
-    "MAPRPS_RestorePhoto": f"{RESTORE}, enhance, scratch, inpaint, artifacts, all in one",
+    "MAPRPS_RestorePhoto": f"{RESTORE}, enhance, repair, scratch, inpaint, super-resolution, JPEG artifacts",
     "MAPRPS_ExamplePhoto": "load image, sample, test, demo",
 }
 

@@ -17,7 +17,7 @@ else:
 
 ROOT = Path(__file__).absolute().parents[1]
 ROOMS = ("nodes", "host", "solvers", "operators", "linalg", "models", "estimation", "evaluation")
-COMFYUI = {"comfy", "comfy_api", "folder_paths", "latent_preview"}
+COMFYUI = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "latent_preview", "server"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NEEDED = set(PROJECT["dependencies"])
 OPTIONAL = {name for names in PROJECT["optional-dependencies"].values() for name in names}
@@ -84,15 +84,16 @@ def test_every_photo_is_free():
 
 
 def test_every_picture_names_its_photo():
-    made = {row[0]: [cell.split(", ") for cell in row[1:]] for row in tables(PHOTOS / "LICENSES.md")[1]}
-    thumbnails = {name: photo for photo, (names, _) in made.items() for name in names}
+    made = {row[0]: [cell.split(", ") if cell else [] for cell in row[1:]] for row in tables(PHOTOS / "LICENSES.md")[1]}
+    named = {name for names, _ in made.values() for name in names}
+    thumbnails = {name: {photo for photo, (names, _) in made.items() if name in names} for name in named}
     pages = {name: photo for photo, (_, names) in made.items() for name in names}
     assert thumbnails.keys() == {file.stem for file in (ROOT / "workflows").glob("*.jpg")}
     assert thumbnails.keys() >= {file.stem for file in (ROOT / "tests" / "host" / "golden").glob("*.png")}
-    for name, photo in thumbnails.items():
+    for name, photos in thumbnails.items():
         nodes = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))["nodes"]
         shown = {node["widgets_values"][0] for node in nodes if node["type"] == "MAPRPS_ExamplePhoto"}
-        assert shown == {photo}
+        assert shown == photos
     pictures = {file.stem for file in (ROOT / "web" / "docs" / "images").iterdir()}
     assert pages.keys() == pictures - {"ExamplePhoto"}  # that one is of all photos
     for example in EXAMPLES:

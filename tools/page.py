@@ -129,9 +129,36 @@ class Page:
         """The open workflow as the page would send it to the server."""
         return self.evaluate("app.graphToPrompt().then(p => p.output)")
 
+    def box(self, element: str) -> list[float]:
+        """[x, y, width, height], in the window, of the element that a JavaScript expression gives."""
+        return self.evaluate(f"(r => [r.x, r.y, r.width, r.height])({element}.getBoundingClientRect())")
+
+    def click(self, element: str) -> None:
+        """Clicks on the middle of an element, once it is there and not disabled."""
+        self.wait(f"(found => found && !found.disabled && found.getClientRects().length)({element})")
+        x, y, width, height = self.box(element)
+        self.drag([(x + width / 2, y + height / 2)])
+
+    def drag(self, points: list[tuple[float, float]]) -> None:
+        """Presses the mouse at the first point of the window, (x, y), and lets go at the last."""
+        steps = [("mouseMoved", points[0], 0), ("mousePressed", points[0], 1)]
+        steps += [("mouseMoved", point, 1) for point in points[1:]]
+        for kind, (x, y), down in [*steps, ("mouseReleased", points[-1], 0)]:
+            event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": down, "clickCount": 1}
+            self._command("Input.dispatchMouseEvent", session=self._session, **event)
+
+    def write(self, element: str, text: str) -> None:
+        """Writes into a field, over what it holds."""
+        self.evaluate(f"(field => (field.focus(), field.select()))({element})")
+        self._command("Input.insertText", text=text, session=self._session)
+
+    def execute(self, command: str) -> None:
+        """Has the page do what a menu or a key would, by the name of the command."""
+        self.evaluate(f"app.extensionManager.command.execute({json.dumps(command)})")
+
     def fit(self) -> None:
         """Zooms so that the whole graph is in view."""
-        self.evaluate("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.execute("Comfy.Canvas.FitView")
         self._settle()
 
     def screenshot(self, file: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from maprps.launch.client import Client
 from maprps.launch.server import Server
+from maprps.tools.page import Page, find_browser
 
 ROOT = Path(__file__).absolute().parents[2]
 COMFYUI = os.environ.get("COMFYUI_PATH")
@@ -59,6 +60,15 @@ def server(running_server, request):
     yield Client(running_server.url, running_server.check_alive)
     log = running_server.log.read_bytes()[start:].decode(errors="replace")
     request.node.add_report_section("call", "log of the ComfyUI server", log)
+
+
+@pytest.fixture(scope="session")
+def page(running_server):
+    """That server's page, one for the whole session: a test loads the workflow that it needs."""
+    if find_browser() is None:
+        pytest.skip("no Chromium or Chrome: apt install chromium, or set CHROMIUM to one")
+    with Page(running_server.url) as page:
+        yield page
 
 
 @pytest.fixture

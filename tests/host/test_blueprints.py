@@ -9,14 +9,11 @@ import pytest
 from PIL import Image
 
 from maprps.launch.workflow_to_prompt import to_prompt
-from maprps.tools.page import Page, find_browser
 
 ROOT = Path(__file__).absolute().parents[2]
 FILES = {file.stem: file for file in (ROOT / "subgraphs").glob("*.json")}
 PHOTO, DAMAGE, MASK = "MAPRPS_TEST_SmallPhoto", "MAPRPS_SuperResolution", 1
 SOURCES = {"IMAGE": (PHOTO, 0), "MASK": (PHOTO, 1), "DEGRADATION": (DAMAGE, 0)}
-
-needs_page = pytest.mark.skipif(find_browser() is None, reason="no Chromium or Chrome: see test_page.py")
 
 
 def blueprint(name):
@@ -91,27 +88,26 @@ def in_use(name):
     return workflow, shows
 
 
-@pytest.fixture(scope="module")
-def results(running_server):
-    """results(server, name): {output: picture in 0..255 or text} of a blueprint, run as the page sends it."""
-    with Page(running_server.url) as page:
+@pytest.fixture
+def results(page, server):
+    """results(name): {output: picture in 0..255 or text} of a blueprint, run as the page sends it."""
 
-        def run(server, name):
-            workflow, shows = in_use(name)
-            page.load(workflow)
-            page.dismiss()
-            assert page.texts("[role=dialog]") == []
-            outputs = server.run(page.prompt())
-            found = {}
-            for output, node_id in shows.items():
-                if "images" in outputs[node_id]:
-                    (item,) = outputs[node_id]["images"]
-                    found[output] = np.asarray(Image.open(BytesIO(server.image(item))).convert("RGB"), dtype=float)
-                else:
-                    (found[output],) = outputs[node_id]["text"]
-            return found
+    def run(name):
+        workflow, shows = in_use(name)
+        page.load(workflow)
+        page.dismiss()
+        assert page.texts("[role=dialog]") == []
+        outputs = server.run(page.prompt())
+        found = {}
+        for output, node_id in shows.items():
+            if "images" in outputs[node_id]:
+                (item,) = outputs[node_id]["images"]
+                found[output] = np.asarray(Image.open(BytesIO(server.image(item))).convert("RGB"), dtype=float)
+            else:
+                (found[output],) = outputs[node_id]["text"]
+        return found
 
-        yield run
+    return run
 
 
 @pytest.fixture
@@ -130,37 +126,33 @@ def photo(server):
     return image, mask[..., 0] > 127
 
 
-@needs_page
-def test_restore_my_photo(server, results, photo):
-    found = results(server, "Restore my photo")
+def test_restore_my_photo(results, photo):
+    found = results("Restore my photo")
     image, mask = photo
     assert mask.any() and found["image"].shape == found["sharper"].shape == image.shape
     assert "inpainting" in found["text"]
 
 
-@needs_page
-def test_enlarge(server, results, photo):
+def test_enlarge(results, photo):
     image, _ = photo
-    found = results(server, "Enlarge")
+    found = results("Enlarge")
     assert found["image"].shape == (2 * image.shape[0], 2 * image.shape[1], 3)
     assert "super-resolution x2" in found["text"]
 
 
-@needs_page
-def test_remove_scratches_leaves_the_rest(server, results, photo):
+def test_remove_scratches_leaves_the_rest(results, photo):
     """All but the mask and the pixel around it that is added."""
     image, mask = photo
-    changed = (results(server, "Remove scratches")["image"] != image).any(axis=-1)
+    changed = (results("Remove scratches")["image"] != image).any(axis=-1)
     grown = np.zeros_like(mask)
     for row, column in np.argwhere(mask):
         grown[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
     assert changed[mask].any() and not changed[~grown].any()
 
 
-@needs_page
-def test_degrade_and_measure(server, results, photo):
+def test_degrade_and_measure(results, photo):
     image, _ = photo
-    found = results(server, "Degrade and measure")
+    found = results("Degrade and measure")
     assert found["damaged"].shape == (image.shape[0] // 2, image.shape[1] // 2, 3)
     assert found["estimate"].shape == found["sample"].shape == image.shape
     assert found["text"].count("PSNR") >= 1 and "residual" in found["text"]

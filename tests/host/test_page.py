@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from maprps.launch.workflow_to_prompt import missing_nodes, to_prompt
-from maprps.tools.page import Page, find_browser
 
 ROOT = Path(__file__).absolute().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
@@ -21,16 +20,6 @@ DRAWN_BOXES = """[...document.querySelectorAll("[data-node-id]")].map(element =>
     const {x, y, width, height} = element.getBoundingClientRect(), {scale} = app.canvas.ds
     return [app.graph.getNodeById(+element.dataset.nodeId).title, x / scale, y / scale, width / scale, height / scale]
 })"""
-
-pytestmark = pytest.mark.skipif(
-    find_browser() is None, reason="no Chromium or Chrome: apt install chromium, or set CHROMIUM to one"
-)
-
-
-@pytest.fixture(scope="module")
-def page(running_server):
-    with Page(running_server.url) as page:
-        yield page
 
 
 def declared(prompt, object_info):

@@ -40,6 +40,13 @@ def test_a_part_of_longer_work_knows_how_long_its_own_steps_take(said):
     assert said == ["stage: step 18 of 20, 4 min left", "stage: step 19 of 20, 2 min left", "stage: 3 steps, 6 min"]
 
 
+def test_a_single_step(said):
+    report = progress.with_text("stage", lambda *_: None)
+    said.clock += 3
+    report(1, 1, ESTIMATE)
+    assert said == ["stage: 1 step, 3 s"]
+
+
 def test_steps_that_come_fast_are_left_out_but_for_the_last(said):
     report = progress.with_text("stage", lambda *_: None)
     said.clock = 1.0
