@@ -57,6 +57,15 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
         shrink = covariance.power * gain / (noise_variance + gain**2 * covariance.power)
         return center + covariance.filter(problem.residual(center), shrink)
 
+    return center + covariance(operator.adjoint(stationary_weights(problem, problem.residual(center), covariance)))
+
+
+def stationary_weights(problem: Problem, residual: Tensor, covariance: Stationary) -> Tensor:
+    """w of (s^2 I + A R A^T) w = residual, [B, c, h, w], with R the covariance, for a linear problem."""
+    operator, noise_variance = problem.linear_operator, problem.noise_std**2
+    if operator.cosine_gain is not None:
+        return covariance.filter(residual, 1 / (noise_variance + operator.cosine_gain**2 * covariance.power))
+
     nearly = operator.preconditioner(noise_variance, covariance.variance)
     iterations = APPROXIMATE_ITERATIONS if nearly else STATIONARY_ITERATIONS
 
@@ -67,8 +76,8 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
         w = precondition(u)
         return noise_variance * w + operator.measured_covariance(covariance, w)
 
-    u, _ = gmres(normal, problem.residual(center), STATIONARY_TOLERANCE, iterations)
-    return center + covariance(operator.adjoint(precondition(u)))
+    u, _ = gmres(normal, residual, STATIONARY_TOLERANCE, iterations)
+    return precondition(u)
 
 
 def _whitened_descent(

@@ -4,11 +4,11 @@
     python -m tools.benchmark_traversal --size 64 --rivals --paper --write docs/benchmarks.md
     python -m tools.benchmark_traversal --latent --size 128              # the latent example; needs COMFYUI_PATH
 
-Ours are the nodes' defaults, stage 1 and samples at five re-noise levels. --paper adds the published scheme at the
-same levels, --rivals the samplers of deepinv and azula (rivals.py, the extra `benchmark`), in pixels. Central crops of
-the photos of a folder, one batch; the tasks are those of study_estimators.py. Calls are of the denoiser, forward and
-backward; seconds (of the processor, where there is no GPU) and memory are of the run, all images together. --write
-puts the tables between the marks in a document.
+Ours are the nodes' defaults, stage 1 and samples at five re-noise levels, and in pixels the same by *MMPS*. --paper
+adds the published scheme at the same levels, --rivals the samplers of deepinv and azula (rivals.py, the extra
+`benchmark`), in pixels. Central crops of the photos of a folder, one batch; the tasks are those of study_estimators.py.
+Calls are of the denoiser, forward and backward; seconds (of the processor, where there is no GPU) and memory are of the
+run, all images together. --write puts the tables between the marks in a document.
 
 Gradient distance: evaluation.quality. Sliced Wasserstein: mean distance between the sorted projections of a picture's
 7x7 patches, less their means, and of its truth's, on 128 random unit vectors; times 1000. LPIPS and DISTS stand beside
@@ -29,7 +29,7 @@ from torch import Tensor
 from maprps.evaluation import gradient_distance, psnr, ssim
 from maprps.models import load_embedded
 from maprps.models.schedules import ddpm_sigmas, stable_diffusion_sigmas
-from maprps.solvers.guidance import DPS, LatentDPS, Proximal
+from maprps.solvers.guidance import DPS, MMPS, LatentDPS, Proximal
 from maprps.solvers.map_estimation import SD15, Annealed, Encoded, Paper
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, renoised_posterior_sampling, stochastic_adams
@@ -83,10 +83,10 @@ class Curve:
     def paper(self, denoise: Denoiser) -> Tensor:
         return self._estimated("paper", PAPER if self.problem.in_pixels else SD15[self.setting], denoise)
 
-    def our_sample(self, level: float) -> Method:
+    def our_sample(self, level: float, guidance) -> Method:
         def sample(denoise: Denoiser) -> Tensor:
             sigmas = posterior_sigmas(self.problem, float(self.sigmas[round(level * 1000) - 1]), denoise.sigma_min)
-            return self._sampled("ours", Proximal(), stochastic_adams, sigmas, denoise)
+            return self._sampled("ours", guidance, stochastic_adams, sigmas, denoise)
 
         return sample
 
@@ -115,7 +115,10 @@ class Curve:
 def methods(curve: Curve, paper: bool, rivals: bool) -> Iterator[tuple[str, Method]]:
     yield "MAP, *fast*", curve.ours
     for level in LEVELS:
-        yield f"sample, `renoise` {level:g}", curve.our_sample(level)
+        yield f"sample, `renoise` {level:g}", curve.our_sample(level, Proximal())
+    if curve.problem.in_pixels:
+        for level in LEVELS:
+            yield f"sample by *MMPS*, {level:g}", curve.our_sample(level, MMPS())
     if paper and (curve.problem.in_pixels or curve.setting in SD15):
         yield "published stage 1", curve.paper
         for level in LEVELS:

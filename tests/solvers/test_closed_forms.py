@@ -218,7 +218,7 @@ def test_moment_matching_is_the_posterior_mean(small):
     covariance = sigma**2 * jacobian
     gram = a @ covariance @ a.T + S**2 * torch.eye(len(a), dtype=a.dtype)
     expected = denoised + residual @ torch.linalg.solve(gram, a @ covariance)
-    result = guided(lab, x, sigma, MMPS(tolerance=1e-5, products=64))
+    result = guided(lab, x, sigma, MMPS(tolerance=1e-5, preconditioned=64))
     assert (result - expected).norm() <= 1e-4 * expected.norm()
 
 
