@@ -54,7 +54,7 @@ Method = Callable[[Denoiser], Tensor]
 class Counted:
     """A denoiser that counts calls forward, and passes back through them."""
 
-    def __init__(self, denoise: Denoiser):
+    def __init__(self, denoise):
         self.denoise, self.forward, self.backward = denoise, 0, 0
         self.sigma_min, self.sigma_max = denoise.sigma_min, denoise.sigma_max
 
@@ -167,7 +167,7 @@ def perceptual() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     return found
 
 
-def table(curve: Curve, truth: Tensor, denoise: Denoiser, arguments: argparse.Namespace) -> list[str]:
+def table(curve: Curve, truth: Tensor, denoise, arguments: argparse.Namespace) -> list[str]:
     """A table's rows, printed as they come."""
     reference, extra = as_image(truth), perceptual()
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a document with the marks")
     arguments = parser.parse_args()
     truth = photos(arguments.images, arguments.size)[: arguments.count]
-    denoise, vae = loaded(truth.shape[-2:]) if arguments.latent else (load_embedded(), None)
+    denoise, vae = loaded(*truth.shape[-2:]) if arguments.latent else (load_embedded(), None)
     sections = []
     with torch.no_grad():
         for name in arguments.tasks:
@@ -243,7 +243,7 @@ def main() -> None:
                 arguments.write.write_text(text)
 
 
-def loaded(size: torch.Size):
+def loaded(height: int, width: int):
     """The latent example's denoiser and VAE."""
     from maprps.host.latent_example import load_latent_example
     from maprps.host.vae import HostVAE
@@ -251,7 +251,7 @@ def loaded(size: torch.Size):
     from .study_latent import Denoise
 
     model, vae = load_latent_example()
-    return Denoise(model), HostVAE(vae, model, tuple(size))
+    return Denoise(model), HostVAE(vae, model, (height, width))
 
 
 if __name__ == "__main__":
