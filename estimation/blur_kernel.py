@@ -6,8 +6,8 @@ spectra. From coarse to fine, as large kernels are small on a small photo.
 
 Edges of one direction do not show how they were blurred along themselves. Least squares with a ridge find no sharpness
 there, which is a long kernel: a photo of upright things seems moved upright. The ridge pulls to a small kernel instead
-(`Pull`). Where that does not suffice, a stronger pull finds a much smaller kernel, which does less harm: that one is
-returned.
+(`Pull`), and a plain shape is fitted to what comes of it; a bent path is most exact without the pull. Where a stronger
+pull finds a much smaller kernel, that one, which does less harm, is returned.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RIDGE = 0.3  # of the least squares, in units of the edges' mean power
 FLAT = 1e-4  # root mean square of the gradient; a tenth of what rounding to 8 bits makes
 LEAST = 0.1  # part of the kernel's maximum, and of its sum for a piece that lies apart, below which it is noise
 
-# Spread of the kernel over that with the stronger pull, above which the photo has not told: of one of no plain shape, and
+# Spread of the kernel over that with the stronger pull, above which the photo has not told: of no plain shape, and
 # where less than a part FEW of the edges' power is along the kernel.
 WIDER, WIDER_UNSEEN, FEW = 3.2, 1.6, 0.2
 
@@ -47,7 +47,7 @@ class Pull(NamedTuple):
     std: float
 
 
-USUAL, STRONG = Pull(0.07, 0.7), Pull(2 / 3, 1.0)
+PULLS = Pull(0.0, 0.0), Pull(0.07, 0.7), Pull(2 / 3, 1.0)  # none, usual, stronger
 
 
 class BlurEstimate(NamedTuple):
@@ -78,16 +78,22 @@ def estimate_blur(
     if contrast < FLAT:
         raise ValueError(NO_EDGES)
     plane = plane / contrast
-    total = 2 * TURNS * len(scales(size))
-    kernel = find_kernel(plane, size, USUAL, lambda step: report(step, total))
-    smaller = find_kernel(plane, size, STRONG, lambda step: report(total // 2 + step, total))
-    widths = extent(kernel)[0], extent(smaller)[0]
-    plain, few = plain_shape(kernel, LEAST), share_along(plane, kernel) < FEW
-    sure = widths[0] <= (WIDER_UNSEEN if few else WIDER) * widths[1] or (plain is not kernel and not few)
-    kernel = plain if sure else smaller
+    each = TURNS * len(scales(size))
+    free, pulled, smaller = (
+        find_kernel(plane, size, pull, lambda step, i=i: report(i * each + step, len(PULLS) * each))
+        for i, pull in enumerate(PULLS)
+    )
+    wide, width, narrow = (extent(kernel)[0] for kernel in (free, pulled, smaller))
+    kernel, few = plain_shape(pulled, LEAST), share_along(plane, pulled) < FEW
+    plain = kernel is not pulled
+    sure = width <= (WIDER_UNSEEN if few else WIDER) * narrow or (plain and not few)
+    if not sure:
+        kernel = smaller
+    elif not plain and wide <= WIDER_UNSEEN * width:
+        kernel = free
     rest, turned = (float(contrast) * residual(plane, k) for k in (kernel, kernel.rot90()))
     noise = estimate_noise(middle.mean(-1, keepdim=True)).noise_std
-    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise, None if sure else widths[0]))
+    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise, None if sure else width))
 
 
 def find_kernel(plane: Tensor, size: int, pull: Pull, report: Callable[[int], None]) -> Tensor:

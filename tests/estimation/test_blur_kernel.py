@@ -156,7 +156,7 @@ def test_kernel_without_room_asks_for_more(photo):
 def test_it_tells_how_far_it_is_and_can_be_stopped(photo):
     seen = []
     estimate_blur(photo("astronaut")[:, :64, :64], 9, lambda step, total: seen.append((step, total)))
-    total = 2 * 5 * len(scales(9))
+    total = 3 * 5 * len(scales(9))
     assert seen == [(step, total) for step in range(1, total + 1)]
 
     def cancel(step, total):
