@@ -79,21 +79,22 @@ def estimate_blur(
         raise ValueError(NO_EDGES)
     plane = plane / contrast
     each = TURNS * len(scales(size))
-    free, pulled, smaller = (
-        find_kernel(plane, size, pull, lambda step, i=i: report(i * each + step, len(PULLS) * each))
-        for i, pull in enumerate(PULLS)
-    )
-    wide, width, narrow = (extent(kernel)[0] for kernel in (free, pulled, smaller))
+
+    def found(i: int) -> Tensor:
+        return find_kernel(plane, size, PULLS[i], lambda step: report(i * each + step, len(PULLS) * each))
+
+    free, pulled, smaller = (found(i) for i in range(len(PULLS)))
+    widest, likely, narrow = (extent(kernel)[0] for kernel in (free, pulled, smaller))
     kernel, few = plain_shape(pulled, LEAST), share_along(plane, pulled) < FEW
     plain = kernel is not pulled
-    sure = width <= (WIDER_UNSEEN if few else WIDER) * narrow or (plain and not few)
+    sure = likely <= (WIDER_UNSEEN if few else WIDER) * narrow or (plain and not few)
     if not sure:
         kernel = smaller
-    elif not plain and wide <= WIDER_UNSEEN * width:
+    elif not plain and widest <= WIDER_UNSEEN * likely:
         kernel = free
     rest, turned = (float(contrast) * residual(plane, k) for k in (kernel, kernel.rot90()))
     noise = estimate_noise(middle.mean(-1, keepdim=True)).noise_std
-    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise, None if sure else width))
+    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise, None if sure else likely))
 
 
 def find_kernel(plane: Tensor, size: int, pull: Pull, report: Callable[[int], None]) -> Tensor:

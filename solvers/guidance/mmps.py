@@ -25,6 +25,7 @@ from ..denoising_covariance import denoising_covariance
 from ..problem import Denoiser, Problem
 from ..proximal import stationary_weights
 from .guidance import Guided, GuidedDenoiser, denoise_with_graph
+from .noisy_image import denoised_with
 
 DIFFERENCE = 1e-2  # of the image's norm; networks' kernels seldom know forward derivatives, so these are differences
 
@@ -44,6 +45,9 @@ class MMPS:
     differentiates: ClassVar[bool] = True
 
     def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+        if problem.noisy_image is not None:  # what the moments are matched for is known
+            return denoised_with(*problem.noisy_image, denoise)
+
         def measure(z: Tensor) -> Tensor:
             return problem.operator.keep(problem.operator(problem.decoder(z)))
 

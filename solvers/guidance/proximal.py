@@ -13,11 +13,9 @@ prior with half of the pixels missing, that lets their variance come out 1.6 tim
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from ..denoising_covariance import denoising_covariance
@@ -25,6 +23,7 @@ from ..encoding import Encoding
 from ..problem import Denoiser, Problem, per_image
 from ..proximal import proximal, stationary_proximal
 from .guidance import Guided, GuidedDenoiser
+from .noisy_image import denoised_with
 
 ENCODED_ABOVE = 0.15
 """Noise level in model units, above which data steps through a decoder begin by encoding."""
@@ -41,7 +40,7 @@ class Proximal:
 
     def __call__(self, problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
         if problem.noisy_image is not None and self.prior_variance is None:
-            return _denoised_with(*problem.noisy_image, denoise)
+            return denoised_with(*problem.noisy_image, denoise)
         if problem.encoder is not None and self.prior_variance is None:
             return _encoded(problem, denoise)
 
@@ -52,21 +51,6 @@ class Proximal:
             return Guided(proximal(problem, denoised, 1 / (1 / sigma**2 + 1 / self.prior_variance)))
 
         return guided
-
-
-def _denoised_with(image: Tensor, noise_std: float, denoise: Denoiser) -> GuidedDenoiser:
-    """E[x0 | x_sigma, image] for another look at x0, image = x0 + noise_std n: exact for every prior.
-
-    All that the two say of x0 is in their mean, weighted by precision, which is x0 behind white noise of variance
-    1 / (1 / sigma^2 + 1 / noise_std^2).
-    """
-
-    def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        weight = sigma**2 / (sigma**2 + noise_std**2)
-        level = max(math.sqrt(weight) * noise_std, denoise.sigma_min)
-        return Guided(denoise(torch.lerp(x, image, weight), per_image(level, x)))
-
-    return guided
 
 
 def _encoded(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
