@@ -3,29 +3,22 @@
 By turns, a sharp image of few edges for the kernel (`few_edges`), and the kernel that blurs these edges to those of the
 photo, by least squares on gradients as in Cho and Lee, "Fast motion deblurring", SIGGRAPH Asia 2009: a division of
 spectra. From coarse to fine, as large kernels are small on a small photo.
-
-Edges of one direction do not show how they were blurred along themselves. Least squares with a ridge find no sharpness
-there, which is a long kernel: a photo of upright things seems moved upright. The ridge pulls to a small kernel instead
-(`Pull`), and a plain shape is fitted to what comes of it; a bent path is most exact without the pull. Where a stronger
-pull finds a much smaller kernel, that one, which does less harm, is returned.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.fft import fftfreq, irfft2, rfft2, rfftfreq
+from torch.fft import irfft2, rfft2
 from torch.nn.functional import interpolate, max_pool2d
 
 from ..evaluation.quality import floating
-from .blur_report import describe_kernel, extent
+from .blur_report import describe_kernel
 from .few_edges import Gradient, gradient, periodic, response, sharpen
 from .noise_std import estimate_noise
-from .plain_shape import plain_shape
 
 WINDOW = 512  # px of the photo, which bounds the time
 TURNS = 5  # at each scale
@@ -33,21 +26,7 @@ RIDGE = 0.3  # of the least squares, in units of the edges' mean power
 FLAT = 1e-4  # root mean square of the gradient; a tenth of what rounding to 8 bits makes
 LEAST = 0.1  # part of the kernel's maximum, and of its sum for a piece that lies apart, below which it is noise
 
-# Spread of the kernel over that with the stronger pull, above which the photo has not told: of no plain shape, and
-# where less than a part FEW of the edges' power is along the kernel.
-WIDER, WIDER_UNSEEN, FEW = 3.2, 1.6, 0.2
-
 NO_EDGES = "No edges stand out in the photo, and a blur shows on edges only: use another part of it, or another photo."
-
-
-class Pull(NamedTuple):
-    """What the ridge draws a kernel to: this part of a Gaussian of this std in px."""
-
-    part: float
-    std: float
-
-
-PULLS = Pull(0.0, 0.0), Pull(0.07, 0.7), Pull(2 / 3, 1.0)  # none, usual, stronger
 
 
 class BlurEstimate(NamedTuple):
@@ -78,26 +57,13 @@ def estimate_blur(
     if contrast < FLAT:
         raise ValueError(NO_EDGES)
     plane = plane / contrast
-    each = TURNS * len(scales(size))
-
-    def found(i: int) -> Tensor:
-        return find_kernel(plane, size, PULLS[i], lambda step: report(i * each + step, len(PULLS) * each))
-
-    free, pulled, smaller = (found(i) for i in range(len(PULLS)))
-    widest, likely, narrow = (extent(kernel)[0] for kernel in (free, pulled, smaller))
-    kernel, few = plain_shape(pulled, LEAST), share_along(plane, pulled) < FEW
-    plain = kernel is not pulled
-    sure = likely <= (WIDER_UNSEEN if few else WIDER) * narrow or (plain and not few)
-    if not sure:
-        kernel = smaller
-    elif not plain and widest <= WIDER_UNSEEN * likely:
-        kernel = free
+    kernel = find_kernel(plane, size, report)
     rest, turned = (float(contrast) * residual(plane, k) for k in (kernel, kernel.rot90()))
     noise = estimate_noise(middle.mean(-1, keepdim=True)).noise_std
-    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise, None if sure else likely))
+    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise))
 
 
-def find_kernel(plane: Tensor, size: int, pull: Pull, report: Callable[[int], None]) -> Tensor:
+def find_kernel(plane: Tensor, size: int, report: Callable[[int, int], None]) -> Tensor:
     """plane: [H, W], whose gradient has a root mean square of 1."""
     kernel = plane.new_tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     sizes = scales(size)
@@ -107,8 +73,8 @@ def find_kernel(plane: Tensor, size: int, pull: Pull, report: Callable[[int], No
         kernel = tidy(interpolate(kernel[None, None], (n, n), mode="bicubic", align_corners=False)[0, 0])
         for turn in range(TURNS):
             _, edges = sharpen(y, kernel)
-            kernel = tidy(fit(edges, gradient(y), n, pull))
-            report(i * TURNS + turn + 1)
+            kernel = tidy(fit(edges, gradient(y), n))
+            report(i * TURNS + turn + 1, len(sizes) * TURNS)
     return kernel
 
 
@@ -120,17 +86,14 @@ def scales(size: int) -> list[int]:
     return sizes[::-1]
 
 
-def fit(edges: Gradient, blurred: Gradient, size: int, pull: Pull) -> Tensor:
-    """The kernel [size, size] that minimizes |k * edges - blurred|^2 + ridge |k - part * Gaussian|^2."""
+def fit(edges: Gradient, blurred: Gradient, size: int) -> Tensor:
+    """The kernel [size, size] that minimizes |k * edges - blurred|^2 + ridge |k|^2."""
     sharp = [rfft2(part) for part in edges]
     power = sum(part.abs().square() for part in sharp)
     if not power.any():
         raise ValueError(NO_EDGES)
     common = sum(part.conj() * rfft2(other) for part, other in zip(sharp, blurred, strict=True))
-    ridge, (height, width) = RIDGE * power.mean(), blurred[0].shape
-    squared = fftfreq(height, device=power.device)[:, None].square() + rfftfreq(width, device=power.device).square()
-    small = pull.part * (-2 * (math.pi * pull.std) ** 2 * squared).exp()
-    kernel = irfft2((common + ridge * small) / (power + ridge), s=(height, width))
+    kernel = irfft2(common / (power + RIDGE * power.mean()), s=blurred[0].shape)
     return kernel.roll((size // 2, size // 2), (0, 1))[:size, :size]
 
 
@@ -154,14 +117,6 @@ def pieces(support: Tensor) -> Tensor:
         if torch.equal(grown, numbers):
             return numbers
         numbers = grown
-
-
-def share_along(plane: Tensor, kernel: Tensor) -> float:
-    """Of the sharpened edges' power, the part of slopes in the kernel's longest direction; half for all alike."""
-    turn = math.radians(extent(kernel)[2])
-    _, (right, down) = sharpen(periodic(plane, len(kernel)), kernel)
-    along = right * math.cos(turn) - down * math.sin(turn)
-    return float(along.square().sum() / (right.square() + down.square()).sum().clamp_min(1e-12))
 
 
 def residual(plane: Tensor, kernel: Tensor) -> float:

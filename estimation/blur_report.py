@@ -13,14 +13,11 @@ CERTAIN = 1.12  # residual of the kernel turned by 90 degrees, over its own
 REACH = 0.01  # part of the kernel on the border of its square
 
 
-def describe_kernel(
-    kernel: Tensor, residual: float, turned: float, noise_std: float, doubted: float | None = None
-) -> str:
+def describe_kernel(kernel: Tensor, residual: float, turned: float, noise_std: float) -> str:
     """Lines on size, shape, fit and limits. kernel: [n, n], sums to one.
 
     residual, turned: what a sharp image of few edges and the kernel, or the kernel turned by 90 degrees, leave of the
-    photo. They and noise_std are of the mean of the channels, in units of the 0..1 range. doubted: the spread of a much
-    wider kernel that the photo allows as well, or None.
+    photo. They and noise_std are of the mean of the channels, in units of the 0..1 range.
     """
     size, (along, across, angle) = len(kernel), extent(kernel)
     lines = [
@@ -33,19 +30,11 @@ def describe_kernel(
         sigma = math.sqrt(along * across)
         lines.append(f"round: a Gaussian of sigma {sigma:.1f}, or a lens out of focus (disk of radius {2 * sigma:.1f})")
     else:
-        founded = (
-            "well founded" if turned > CERTAIN * residual and doubted is None else "a guess, or the photo is sharp"
-        )
+        founded = "well founded" if turned > CERTAIN * residual else "a guess, or the photo is sharp"
         lines += [
             f"long: as from a straight motion of {math.sqrt(12) * along:.0f} px at {angle:.0f} degrees",
             f"that direction is {founded}: turned by 90 degrees, the kernel leaves a residual of {turned:.4f}",
         ]
-    if doubted is not None:
-        lines.append(
-            f"not sure: a spread of {doubted:.1f} px is as likely, and this kernel, the smaller one, does less harm; "
-            "crop to edges of other directions, or try lengths by hand with Motion Blur; "
-            f"if the blur may be wider than {size} px, use a larger size"
-        )
     border = torch.cat([kernel[0], kernel[-1], kernel[1:-1, 0], kernel[1:-1, -1]]).sum()
     if border > REACH:
         lines.append(f"the kernel reaches the border of its {size}x{size} px: use a larger size")

@@ -99,39 +99,6 @@ def test_length_and_direction_of_a_motion_are_found(case, name):
     assert "well founded" in case(name)[2].text
 
 
-@pytest.mark.parametrize("angle", [20.0, 110.0])
-@pytest.mark.parametrize("length, noise", [(5.0, 0.0), (5.0, 0.02), (9.0, 0.0), (9.0, 0.02), (21.0, 0.01)])
-@pytest.mark.parametrize("name", ["astronaut", "coffee"])
-def test_straight_motions_short_and_long_are_found(photo, name, length, noise, angle):
-    damaged = blur(photo(name)[:, 32:224, 32:224], MotionBlur(length, angle, 0.0), noise)
-    along, across, found = extent(estimate_blur(damaged, 31).kernel)
-    assert math.sqrt(12 * (along**2 - across**2)) == pytest.approx(length, rel=0.15)
-    assert found == pytest.approx(angle, abs=10)
-
-
-@pytest.mark.parametrize("angle", [20.0, 110.0])
-@pytest.mark.parametrize("name", ["astronaut", "cat", "coffee", "dahlia", "pagoda", "rocket"])
-def test_restoring_a_short_motion_does_no_harm(photo, name, angle):
-    """Also where the photo's edges hardly show it: rocket's are upright, as is the second motion, nearly."""
-    clean = photo(name)[:, 16:208, 80:272]
-    damaged = blur(clean, MotionBlur(5.0, angle, 0.0))
-    after = wiener(damaged, estimate_blur(damaged, 31).kernel)
-    assert psnr(inner(after), inner(clean)) > psnr(inner(damaged), inner(clean)) - 0.1  # dB
-
-
-def test_upright_edges_and_a_motion_along_them_leave_it_unsure(photo):
-    damaged = blur(photo("rocket")[:, 32:224, 96:288], MotionBlur(15.0, 110.0, 0.0))
-    text = estimate_blur(damaged, 31).text
-    assert "not sure" in text and "well founded" not in text
-
-
-def test_bent_path_stays_as_it_was_found(photo):
-    path = MotionBlur(25.0, 0.0, 0.5, 1)
-    kernel = estimate_blur(blur(photo("astronaut"), path), 31).kernel
-    assert correlation(kernel, path.kernel()) > 0.7
-    assert (kernel == 0).float().mean() > 0.8  # which a Gaussian is not
-
-
 @pytest.mark.parametrize("name", ROUND)
 def test_width_of_a_round_blur_is_found(case, name):
     along, across, _ = extent(case(name)[2].kernel)
@@ -156,7 +123,7 @@ def test_kernel_without_room_asks_for_more(photo):
 def test_it_tells_how_far_it_is_and_can_be_stopped(photo):
     seen = []
     estimate_blur(photo("astronaut")[:, :64, :64], 9, lambda step, total: seen.append((step, total)))
-    total = 3 * 5 * len(scales(9))
+    total = 5 * len(scales(9))
     assert seen == [(step, total) for step in range(1, total + 1)]
 
     def cancel(step, total):
