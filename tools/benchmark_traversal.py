@@ -29,7 +29,7 @@ from torch import Tensor
 from maprps.evaluation import gradient_distance, psnr, ssim
 from maprps.models import load_embedded
 from maprps.models.schedules import ddpm_sigmas, stable_diffusion_sigmas
-from maprps.solvers.guidance import DPS, MMPS, LatentDPS, Proximal
+from maprps.solvers.guidance import DPS, MMPS, Guidance, LatentDPS, Proximal
 from maprps.solvers.map_estimation import SD15, Annealed, Encoded, Paper
 from maprps.solvers.noise import Noise
 from maprps.solvers.posterior_sampling import ancestral, renoised_posterior_sampling, stochastic_adams
@@ -47,6 +47,9 @@ PHOTOS = Path(__file__).parents[1] / "workflows" / "photos"
 PAPER = Paper(learning_rate=0.05)
 """By the weight of Theorem 3.3, with the learning rate that is best here. The released weights are for a larger model:
 on the embedded prior they end 9 dB (super-resolution) and 5 dB (inpainting) below."""
+PIXEL_SCALES = {"deblurring": 2.0}
+LATENT_SCALES = {"inpainting": 0.01, "super-resolution": 0.1, "deblurring": 0.1}
+"""Of the published guidance, as the nodes advise them; 1 for the other tasks in pixels."""
 
 Method = Callable[[Denoiser], Tensor]
 
@@ -83,7 +86,7 @@ class Curve:
     def paper(self, denoise: Denoiser) -> Tensor:
         return self._estimated("paper", PAPER if self.problem.in_pixels else SD15[self.setting], denoise)
 
-    def our_sample(self, level: float, guidance) -> Method:
+    def our_sample(self, level: float, guidance: Guidance) -> Method:
         def sample(denoise: Denoiser) -> Tensor:
             sigmas = posterior_sigmas(self.problem, float(self.sigmas[round(level * 1000) - 1]), denoise.sigma_min)
             return self._sampled("ours", guidance, stochastic_adams, sigmas, denoise)
@@ -93,10 +96,10 @@ class Curve:
     def paper_sample(self, level: float) -> Method:
         def sample(denoise: Denoiser) -> Tensor:
             sigmas = [float(sigma) for sigma in self.sigmas[: round(level * 1000)].flip(0)] + [0.0]
-            scale = 2.0 if self.setting == "deblurring" else 1.0
-            if not self.problem.in_pixels:
-                scale = 0.01 if self.setting == "inpainting" else 0.1
-            guidance = DPS(scale) if self.problem.in_pixels else LatentDPS(scale)
+            if self.problem.in_pixels:
+                guidance: Guidance = DPS(PIXEL_SCALES.get(self.setting, 1.0))
+            else:
+                guidance = LatentDPS(LATENT_SCALES[self.setting])
             return self._sampled("paper", guidance, ancestral, sigmas, denoise)
 
         return sample

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from maprps.launch.client import Client
 from maprps.launch.server import Server
@@ -69,6 +70,13 @@ def page(running_server):
         pytest.skip("no Chromium or Chrome: apt install chromium, or set CHROMIUM to one")
     with Page(running_server.url) as page:
         yield page
+
+
+@pytest.fixture
+def as_in_a_node():
+    """The host runs nodes in inference mode."""
+    with torch.inference_mode():
+        yield
 
 
 @pytest.fixture

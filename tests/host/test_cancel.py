@@ -20,10 +20,12 @@ SIZE = 24
 SHAKEN = MotionBlur(7.0, seed=1)
 
 
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
+
+
 @pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+def interrupted_no_more():
+    yield
     comfy.model_management.interrupt_current_processing(False)
 
 

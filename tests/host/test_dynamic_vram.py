@@ -25,10 +25,13 @@ from maprps.nodes.posterior_sampling import LatentRenoisedPosteriorSampling
 from maprps.operators.resampling import SuperResolution
 from maprps.tools.make_random_checkpoint import make
 
-pytestmark = pytest.mark.skipif(
-    "disable_dynamic" not in inspect.signature(comfy.model_patcher.ModelPatcher.clone).parameters,
-    reason="this host has no DynamicVRAM",
-)
+pytestmark = [
+    pytest.mark.usefixtures("as_in_a_node"),
+    pytest.mark.skipif(
+        "disable_dynamic" not in inspect.signature(comfy.model_patcher.ModelPatcher.clone).parameters,
+        reason="this host has no DynamicVRAM",
+    ),
+]
 GUIDANCE = ("proximal", "latent DPS", "MMPS")
 
 
@@ -49,9 +52,8 @@ def refuse_gradients(module, inputs):
 
 
 @pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+def unloaded():
+    yield
     comfy.model_management.unload_all_models()
 
 

@@ -26,10 +26,7 @@ SIZE, STD = 16, 0.1
 SIZES = (64, 48), (80, 96), (52, 40)
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from labs.golden import workflows
 from PIL import Image
 
 from maprps.launch.workflow_to_prompt import to_prompt
 
 ROOT = Path(__file__).absolute().parents[2]
-WORKFLOWS = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (ROOT / "workflows").glob("*.json")}
+ALL = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
+COMPLETE = {file.stem: file for file in workflows()}  # of the others, test_page.py opens the file, and that is all
 
 pytestmark = pytest.mark.slow
-
-
-def needs_a_model(workflow):
-    """Whether it asks for a file beside what comes with the pack; test_page.py opens it, and that is all."""
-    return any("models" in node["properties"] for node in workflow["nodes"])
 
 
 def smaller(prompt):
@@ -32,15 +29,15 @@ def smaller(prompt):
     return prompt
 
 
-@pytest.mark.parametrize("name", sorted(name for name in WORKFLOWS if not needs_a_model(WORKFLOWS[name])))
+@pytest.mark.parametrize("name", COMPLETE)
 def test_workflow_runs(server, name):
-    prompt = smaller(to_prompt(WORKFLOWS[name], server.object_info()))
+    prompt = smaller(to_prompt(json.loads(COMPLETE[name].read_text(encoding="utf-8")), server.object_info()))
     outputs = server.run(prompt)
     showing = {node_id for node_id, node in prompt.items() if node["class_type"] in ("SaveImage", "PreviewImage")}
     assert showing and [node_id for node_id in showing if not outputs[node_id]["images"]] == []
 
 
-@pytest.mark.parametrize("name", sorted(WORKFLOWS))
+@pytest.mark.parametrize("name", ALL)
 def test_thumbnail_is_a_small_square(name):
     with Image.open(ROOT / "workflows" / f"{name}.jpg") as thumbnail:
         assert thumbnail.size == (480, 480)

@@ -9,11 +9,7 @@ from torch import nn
 from maprps.host.checkpointing import differentiable_blocks
 from maprps.host.gradients import differentiable, ordinary_conditioning
 
-
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 @pytest.mark.parametrize("before", [False, True])

@@ -40,10 +40,7 @@ TERMS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 @pytest.fixture(scope="module")

@@ -25,10 +25,7 @@ def kernel_without_backward(name):
     return kernel if hasattr(getattr(comfy.quant_ops, "ck", None), kernel) else None
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -18,10 +18,7 @@ from maprps.operators.resampling import SuperResolution
 NAME = "SD3"  # which both hosts detect from tiny weights
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 def plain_fp8(weights):

@@ -35,7 +35,7 @@ from maprps.solvers import proximal
 from maprps.tools import ROOT, make_random_checkpoint
 from maprps.tools.make_random_checkpoint import KINDS, make
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.usefixtures("as_in_a_node"), pytest.mark.slow]
 
 DIFFUSION_MODELS = {
     "sd21": (comfy.supported_models.SD20, ModelType.V_PREDICTION),
@@ -44,12 +44,6 @@ DIFFUSION_MODELS = {
 }
 CONTEXT = {"sd21": (1024, 1024), "sdxl": (2048, 1280), "sd3": (4096, 2048)}
 """Widths of a prompt's tokens and of its pooled vector."""
-
-
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
 
 
 @pytest.fixture(scope="module")

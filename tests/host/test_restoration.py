@@ -24,11 +24,7 @@ from maprps.solvers.guidance import DPS, MMPS, PiGDM, Proximal
 from maprps.solvers.map_estimation import Accelerated, Annealed, Paper
 from maprps.solvers.posterior_sampling import dpm_solver
 
-
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 @pytest.fixture(scope="module")

@@ -29,11 +29,7 @@ from maprps.solvers.guidance import DPS, LatentDPS, Proximal
 from maprps.solvers.map_estimation import Annealed
 from maprps.solvers.posterior_sampling import dpm_solver
 
-
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 @pytest.fixture(scope="module")
