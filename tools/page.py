@@ -28,7 +28,7 @@ _FLAGS = (
     "--hide-scrollbars --remote-debugging-port=0"
 ).split()
 
-_CLOSE = "[role=dialog] :is([aria-label=Close], button:has(.pi-times, [class*=lucide--x]))"
+_CLOSE = "[role=dialog] :is([aria-label=Close], button:has(.pi-times, [class*=lucide--x])), .p-toast-close-button"
 
 
 def find_browser() -> str | None:
@@ -111,10 +111,11 @@ class Page:
         self._settle()
 
     def dismiss(self) -> None:
-        """Closes every dialog by its cross; not all of them listen to Escape. TimeoutError where one stays."""
+        """Closes every dialog by its cross, for not all of them listen to Escape, and every message that lies over the
+        buttons. TimeoutError where one stays."""
         self.wait(
             f"(document.querySelectorAll({json.dumps(_CLOSE)}).forEach(b => b.click()), "
-            "!document.querySelector('[role=dialog]'))"
+            "!document.querySelector('[role=dialog], .p-toast-message'))"
         )
 
     def missing_nodes(self) -> list[str]:
