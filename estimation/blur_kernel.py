@@ -1,30 +1,37 @@
 """The blur kernel of a photo, from the photo alone.
 
-By turns, a sharp image of few edges for the kernel (`few_edges`), and the kernel that blurs these edges to those of the
-photo, by least squares on gradients as in Cho and Lee, "Fast motion deblurring", SIGGRAPH Asia 2009: a division of
-spectra. From coarse to fine, as large kernels are small on a small photo.
+Of no blur, a Gaussian, a disk, a straight motion and a bent one, that which explains the spectra of the photo's patches
+best (`patch_spectra`), unless a simpler one does nearly as well. Which way round a bent path is, spectra do not tell:
+that with which the photo is a sharp image of few edges (`few_edges`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.fft import irfft2, rfft2
-from torch.nn.functional import interpolate, max_pool2d
 
 from ..evaluation.quality import floating
-from .blur_report import describe_kernel
-from .few_edges import Gradient, gradient, periodic, response, sharpen
+from .blur_report import SHARP, describe_blur, extent
+from .few_edges import edge_cost, gradient, periodic
 from .noise_std import estimate_noise
+from .patch_spectra import PatchSpectra
+from .shape_search import Fit, Shapes, ShapeSearch, best
 
 WINDOW = 512  # px of the photo, which bounds the time
-TURNS = 5  # at each scale
-RIDGE = 0.3  # of the least squares, in units of the edges' mean power
+SIDES = 32, 64, 128  # px of a patch: larger ones for large blurs, as small patches see them too small
+WITHIN = 0.35  # length of a blur that a patch sees in full, over its side
 FLAT = 1e-4  # root mean square of the gradient; a tenth of what rounding to 8 bits makes
-LEAST = 0.1  # part of the kernel's maximum, and of its sum for a piece that lies apart, below which it is noise
+ROUNDED = 0.0006  # std of what 8 bits round off, in the mean of three channels
+STANDS_OUT = 1.5  # the photo's variance over that of its noise
+MORE, LEAST = 0.2, 40.0  # what a bent path must explain beyond a plain shape: part of what that explains, and evidence
+EDGES_WINDOW = 256  # px of the photo, for the cost of edges
+EDGES = 20.0  # evidence of a patch in the logarithm of that cost
+WORSE = 1.18  # that cost over the one for no blur, above which a blur is none; true ones have up to 1.13
+POINTED = 0.8  # maximum of a kernel over its norm: its likeness to a point, above which it is none
 
 NO_EDGES = "No edges stand out in the photo, and a blur shows on edges only: use another part of it, or another photo."
 
@@ -51,81 +58,68 @@ def estimate_blur(
             f"The photo is {width}x{height} pixels, too small to find a kernel of {size}: use a smaller size, "
             "or more of the photo."
         )
-    middle = photo[:, _middle(height)][:, :, _middle(width)]
-    plane = floating(middle)[0].mean(-1)
-    contrast = torch.cat([plane.diff(dim=0).flatten(), plane.diff(dim=1).flatten()]).square().mean().mul(2).sqrt()
-    if contrast < FLAT:
-        raise ValueError(NO_EDGES)
-    plane = plane / contrast
-    kernel = find_kernel(plane, size, report)
-    rest, turned = (float(contrast) * residual(plane, k) for k in (kernel, kernel.rot90()))
-    noise = estimate_noise(middle.mean(-1, keepdim=True)).noise_std
-    return BlurEstimate(kernel, describe_kernel(kernel, rest, turned, noise))
+    with torch.inference_mode(False), torch.no_grad():
+        middle = floating(photo[:, _middle(height)][:, :, _middle(width)].clone()).float().cpu()
+        plane = middle[0].mean(-1)
+        contrast = torch.cat([plane.diff(dim=0).flatten(), plane.diff(dim=1).flatten()]).square().mean().mul(2).sqrt()
+        if contrast < FLAT:
+            raise ValueError(NO_EDGES)
+        noise_std = max(estimate_noise(middle.mean(-1, keepdim=True)).noise_std, ROUNDED)
+        if plane.var() < STANDS_OUT * noise_std**2:
+            raise ValueError(NO_EDGES)
+        shapes, fit = find_shapes(plane, size, noise_std, report)
+        kernel = fit.draw(fit.numbers, size)
+        return BlurEstimate(kernel, describe_blur(kernel, fit, shapes))
 
 
-def find_kernel(plane: Tensor, size: int, report: Callable[[int, int], None]) -> Tensor:
-    """plane: [H, W], whose gradient has a root mean square of 1."""
-    kernel = plane.new_tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
-    sizes = scales(size)
-    for i, n in enumerate(sizes):
-        smaller = [round(side * n / size) for side in plane.shape]
-        y = periodic(interpolate(plane[None, None], smaller, mode="bilinear", antialias=True)[0, 0], n)
-        kernel = tidy(interpolate(kernel[None, None], (n, n), mode="bicubic", align_corners=False)[0, 0])
-        for turn in range(TURNS):
-            _, edges = sharpen(y, kernel)
-            kernel = tidy(fit(edges, gradient(y), n))
-            report(i * TURNS + turn + 1, len(sizes) * TURNS)
-    return kernel
+def find_shapes(plane: Tensor, size: int, noise_std: float, report: Callable[[int, int], None]) -> tuple[Shapes, Fit]:
+    """With patches as large as it takes; and which of the shapes it is."""
+    sides = [side for side in SIDES if side == SIDES[0] or size > WITHIN * side / 2]
+    edges = EdgeCost(plane, size)
+    for i, side in enumerate(sides):
+        spectra = PatchSpectra(plane, min(side, min(plane.shape) // 2 * 2))
+        search = ShapeSearch(
+            spectra, size, (ROUNDED, noise_std), lambda step, total, i=i: report(i * total + step, len(sides) * total)
+        )
+        shapes, paths = search.run()
+        shapes = shapes._replace(path=right_path(paths, edges, len(spectra.power)))
+        fit = chosen(shapes, edges)
+        if 12**0.5 * extent(fit.draw(fit.numbers, size))[0] <= WITHIN * side:
+            break
+    report(len(sides) * search.total, len(sides) * search.total)
+    return shapes, fit
 
 
-def scales(size: int) -> list[int]:
-    """Odd sizes of the kernel from 3 to `size`, each some root of two times the last."""
-    sizes = [size]
-    while sizes[-1] > 3:
-        sizes.append(max(3, min(int(sizes[-1] / 2**0.5) | 1, sizes[-1] - 2)))
-    return sizes[::-1]
+class EdgeCost:
+    """plane: [H, W]. Of a shape of [size, size]: `edge_cost` in the middle of the plane."""
+
+    def __init__(self, plane: Tensor, size: int):
+        height, width = plane.shape
+        self.y, self.size = periodic(plane[_middle(height, EDGES_WINDOW), _middle(width, EDGES_WINDOW)], size), size
+        self.y = self.y / torch.stack(gradient(self.y)).square().sum(0).mean().sqrt()
+
+    def __call__(self, fit: Fit) -> float:
+        return edge_cost(self.y, fit.draw(fit.numbers, self.size))
 
 
-def fit(edges: Gradient, blurred: Gradient, size: int) -> Tensor:
-    """The kernel [size, size] that minimizes |k * edges - blurred|^2 + ridge |k|^2."""
-    sharp = [rfft2(part) for part in edges]
-    power = sum(part.abs().square() for part in sharp)
-    if not power.any():
-        raise ValueError(NO_EDGES)
-    common = sum(part.conj() * rfft2(other) for part, other in zip(sharp, blurred, strict=True))
-    kernel = irfft2(common / (power + RIDGE * power.mean()), s=blurred[0].shape)
-    return kernel.roll((size // 2, size // 2), (0, 1))[:size, :size]
+def right_path(paths: list[Fit], edges: EdgeCost, patches: int) -> Fit:
+    """Of paths that spectra hardly tell apart, and each both ways round, that which leaves the sharpest edges."""
+    both = [*paths, *(fit._replace(numbers=-fit.numbers) for fit in paths)]
+    return max(both, key=lambda fit: fit.evidence - EDGES * patches * math.log(edges(fit)))
 
 
-def tidy(kernel: Tensor) -> Tensor:
-    """Without what is negative, weak or a small piece apart; its sum one, its mean in the middle."""
-    kernel = torch.where(kernel >= LEAST * kernel.max(), kernel, 0.0)
-    piece = pieces(kernel > 0)
-    mass = kernel.new_zeros(kernel.numel() + 1).index_add(0, piece.flatten(), kernel.flatten())
-    kernel = torch.where(mass[piece] >= LEAST * kernel.sum(), kernel, 0.0)
-    kernel = kernel / kernel.sum()
-    place = torch.arange(len(kernel), device=kernel.device)
-    shifts = [len(kernel) // 2 - round(float((kernel.sum(side) * place).sum())) for side in (1, 0)]
-    return kernel.roll(shifts, (0, 1))
+def chosen(shapes: Shapes, edges: EdgeCost) -> Fit:
+    """No blur, where what explains the spectra is no wider than in sharp photos, or makes edges of what are none."""
+    none = shapes.none.evidence
+    plain = best((shapes.gaussian, shapes.disk, shapes.line))
+    more = LEAST + MORE * max(plain.evidence - none, 0)
+    fit = shapes.path if shapes.path.evidence - plain.evidence > more else plain
+    kernel = fit.draw(fit.numbers, edges.size)
+    wide = extent(kernel)[0] >= SHARP and kernel.max() <= POINTED * kernel.norm()
+    if wide and fit.evidence - none > LEAST and edges(fit) < WORSE * edges(shapes.none):
+        return fit
+    return shapes.none
 
 
-def pieces(support: Tensor) -> Tensor:
-    """A number for each connected part of a bool plane, 8 neighbours to a pixel; 0 outside."""
-    numbers = torch.arange(1, support.numel() + 1, device=support.device).view_as(support) * support
-    while True:
-        grown = max_pool2d(numbers[None].double(), 3, stride=1, padding=1)[0].long() * support
-        if torch.equal(grown, numbers):
-            return numbers
-        numbers = grown
-
-
-def residual(plane: Tensor, kernel: Tensor) -> float:
-    """Root mean square of y - k * x for the sharp image x of few edges that fits the kernel best."""
-    y = periodic(plane, len(kernel))
-    x, _ = sharpen(y, kernel)
-    rest = y - irfft2(response(kernel, y.shape) * rfft2(x), s=y.shape)
-    return float(rest[: len(plane), : plane.shape[1]].square().mean().sqrt())
-
-
-def _middle(length: int) -> slice:
-    return slice(max(0, (length - WINDOW) // 2), (length + WINDOW) // 2)
+def _middle(length: int, window: int = WINDOW) -> slice:
+    return slice(max(0, (length - window) // 2), (length + window) // 2)

@@ -1,4 +1,4 @@
-"""A blur kernel that was found, in words."""
+"""A blur that was found, in words."""
 
 from __future__ import annotations
 
@@ -7,41 +7,53 @@ import math
 import torch
 from torch import Tensor
 
-SHARP = 1.0  # px of std: the least that the estimate tells from no blur
-ROUND = 0.6  # smaller over larger std
-CERTAIN = 1.12  # residual of the kernel turned by 90 degrees, over its own
+from .blur_shapes import path_length
+from .shape_search import Fit, Shapes
+
+SHARP = 0.75  # px of std: the least that the estimate tells from a sharp photo
+CERTAIN = 100.0  # evidence: logarithm of a likelihood, over that of no blur
 REACH = 0.01  # part of the kernel on the border of its square
 
 
-def describe_kernel(kernel: Tensor, residual: float, turned: float, noise_std: float) -> str:
-    """Lines on size, shape, fit and limits. kernel: [n, n], sums to one.
-
-    residual, turned: what a sharp image of few edges and the kernel, or the kernel turned by 90 degrees, leave of the
-    photo. They and noise_std are of the mean of the channels, in units of the 0..1 range.
-    """
+def describe_blur(kernel: Tensor, found: Fit, shapes: Shapes) -> str:
+    """Lines on shape, size, evidence and limits. kernel: [n, n], sums to one. found: one of the shapes."""
     size, (along, across, angle) = len(kernel), extent(kernel)
-    lines = [
-        f"spread (std): {along:.1f} px along {angle:.0f} degrees, {across:.1f} px across",
-        f"residual: {residual:.4f}, where the noise is {noise_std:.4f}",
-    ]
-    if along < SHARP:
-        lines.append("hardly any blur: the photo is sharp, or its blur is not the same all over")
-    elif across > ROUND * along:
-        sigma = math.sqrt(along * across)
-        lines.append(f"round: a Gaussian of sigma {sigma:.1f}, or a lens out of focus (disk of radius {2 * sigma:.1f})")
+    if found is shapes.none:
+        lines = ["hardly any blur: the photo is sharp, its blur is not the same all over, or it does not tell"]
     else:
-        founded = "well founded" if turned > CERTAIN * residual else "a guess, or the photo is sharp"
-        lines += [
-            f"long: as from a straight motion of {math.sqrt(12) * along:.0f} px at {angle:.0f} degrees",
-            f"that direction is {founded}: turned by 90 degrees, the kernel leaves a residual of {turned:.4f}",
+        lines = [
+            name_of(found, shapes, angle),
+            f"spread (std): {along:.1f} px along {round(angle) % 180} degrees, {across:.1f} px across",
+            grounds(found, shapes),
         ]
     border = torch.cat([kernel[0], kernel[-1], kernel[1:-1, 0], kernel[1:-1, -1]]).sum()
     if border > REACH:
         lines.append(f"the kernel reaches the border of its {size}x{size} px: use a larger size")
-    lines.append(
-        f"limits: true if the whole photo is blurred alike, by {size} px at most, and has edges in many directions"
-    )
+    lines.append(f"limits: true if the whole photo is blurred alike, by {size} px at most, and has edges")
     return "\n".join(lines)
+
+
+def name_of(found: Fit, shapes: Shapes, angle: float) -> str:
+    if found is shapes.gaussian:
+        return f"round: a Gaussian of sigma {math.exp(found.numbers):.1f}"
+    if found is shapes.disk:
+        return f"round: a lens out of focus (disk of radius {math.exp(found.numbers):.1f})"
+    length = path_length(found.numbers)
+    if found is shapes.line:
+        return f"long: a straight motion of {length:.0f} px at {round(angle) % 180} degrees"
+    return f"bent: a shaken camera, by a path of {length:.0f} px"
+
+
+def grounds(found: Fit, shapes: Shapes) -> str:
+    """A path can be all but a line, and so is none of its rivals."""
+    rivals = {"a Gaussian": shapes.gaussian, "a disk": shapes.disk, "a straight motion": shapes.line}
+    if found is not shapes.line:
+        rivals["a bent path"] = shapes.path
+    evidence, next_best = max((fit.evidence, name) for name, fit in rivals.items() if fit is not found)
+    gain = found.evidence - shapes.none.evidence
+    sure = "well founded" if gain > CERTAIN else "a guess"
+    lead = found.evidence - evidence
+    return f"{sure}: evidence {gain:.0f} above that of no blur, {lead:.0f} above that of {next_best}"
 
 
 def extent(kernel: Tensor) -> tuple[float, float, float]:

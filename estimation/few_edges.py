@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.fft import irfft2, rfft2
 
-SPARSITY = 1.25  # lambda, for planes whose gradient has a root mean square of 1
+SPARSITY = 0.4  # lambda, for planes whose gradient has a root mean square of 1
 PENALTIES = [0.004 * 2**i for i in range(12)]  # beta
 
 Gradient = tuple[Tensor, Tensor]
@@ -32,6 +32,14 @@ def sharpen(y: Tensor, kernel: Tensor) -> tuple[Tensor, Gradient]:
         toward = right.conj() * rfft2(edges[0]) + down.conj() * rfft2(edges[1])
         x = irfft2((fitted + penalty * toward) / (blurred + penalty * slopes), s=y.shape)
     return x, edges
+
+
+def edge_cost(y: Tensor, kernel: Tensor) -> float:
+    """What is minimized, per pixel: small for the right kernel of several that have the same power spectrum."""
+    x, edges = sharpen(y, kernel)
+    rest = y - irfft2(response(kernel, y.shape) * rfft2(x), s=y.shape)
+    number = (edges[0].square() + edges[1].square() > 0).to(y).mean()
+    return float(rest.square().mean() + SPARSITY * number)
 
 
 def cut_off(gradient: Gradient, least: float) -> Gradient:
