@@ -86,7 +86,8 @@ def find_shapes(plane: Tensor, size: int, noise_std: float, report: Callable[[in
         fit = chosen(shapes, edges)
         if 12**0.5 * extent(fit.draw(fit.numbers, size))[0] <= WITHIN * side:
             break
-    report(len(sides) * search.total, len(sides) * search.total)
+    if side < sides[-1]:
+        report(len(sides) * search.total, len(sides) * search.total)
     return shapes, fit
 
 
@@ -96,7 +97,7 @@ class EdgeCost:
     def __init__(self, plane: Tensor, size: int):
         height, width = plane.shape
         self.y, self.size = periodic(plane[_middle(height, EDGES_WINDOW), _middle(width, EDGES_WINDOW)], size), size
-        self.y = self.y / torch.stack(gradient(self.y)).square().sum(0).mean().sqrt()
+        self.y = self.y / torch.stack(gradient(self.y)).square().sum(0).mean().sqrt().clamp_min(FLAT)
 
     def __call__(self, fit: Fit) -> float:
         return edge_cost(self.y, fit.draw(fit.numbers, self.size))
@@ -105,7 +106,7 @@ class EdgeCost:
 def right_path(paths: list[Fit], edges: EdgeCost, patches: int) -> Fit:
     """Of paths that spectra hardly tell apart, and each both ways round, that which leaves the sharpest edges."""
     both = [*paths, *(fit._replace(numbers=-fit.numbers) for fit in paths)]
-    return max(both, key=lambda fit: fit.evidence - EDGES * patches * math.log(edges(fit)))
+    return max(both, key=lambda fit: fit.evidence - EDGES * patches * math.log(max(edges(fit), FLAT)))
 
 
 def chosen(shapes: Shapes, edges: EdgeCost) -> Fit:
@@ -113,11 +114,12 @@ def chosen(shapes: Shapes, edges: EdgeCost) -> Fit:
     none = shapes.none.evidence
     plain = best((shapes.gaussian, shapes.disk, shapes.line))
     more = LEAST + MORE * max(plain.evidence - none, 0)
-    fit = shapes.path if shapes.path.evidence - plain.evidence > more else plain
-    kernel = fit.draw(fit.numbers, edges.size)
-    wide = extent(kernel)[0] >= SHARP and kernel.max() <= POINTED * kernel.norm()
-    if wide and fit.evidence - none > LEAST and edges(fit) < WORSE * edges(shapes.none):
-        return fit
+    likely = [shapes.path, plain] if shapes.path.evidence - plain.evidence > more else [plain]
+    for fit in likely:
+        kernel = fit.draw(fit.numbers, edges.size)
+        wide = extent(kernel)[0] >= SHARP and kernel.max() <= POINTED * kernel.norm()
+        if wide and fit.evidence - none > LEAST and edges(fit) < WORSE * edges(shapes.none):
+            return fit
     return shapes.none
 
 

@@ -13,6 +13,7 @@ from .shape_search import Fit, Shapes
 SHARP = 0.75  # px of std: the least that the estimate tells from a sharp photo
 CERTAIN = 100.0  # evidence: logarithm of a likelihood, over that of no blur
 REACH = 0.01  # part of the kernel on the border of its square
+ROOM = 0.8  # length of a blur over the side of its square, above which it may be cut short
 
 
 def describe_blur(kernel: Tensor, found: Fit, shapes: Shapes) -> str:
@@ -27,8 +28,8 @@ def describe_blur(kernel: Tensor, found: Fit, shapes: Shapes) -> str:
             grounds(found, shapes),
         ]
     border = torch.cat([kernel[0], kernel[-1], kernel[1:-1, 0], kernel[1:-1, -1]]).sum()
-    if border > REACH:
-        lines.append(f"the kernel reaches the border of its {size}x{size} px: use a larger size")
+    if border > REACH or 12**0.5 * along > ROOM * size:
+        lines.append(f"the kernel has hardly room in its {size}x{size} px: use a larger size")
     lines.append(f"limits: true if the whole photo is blurred alike, by {size} px at most, and has edges")
     return "\n".join(lines)
 

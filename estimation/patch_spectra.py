@@ -6,7 +6,7 @@ white noise adds a constant. A patch is some one of the laws, all as likely, and
 distributed about it (Whittle, "Estimation and information in stationary time series", Arkiv for Matematik 1953). The
 logarithm of the likelihood of all patches is the evidence for k. It does not ask for a sharp image, so that no wide
 kernel gains by a flat one (Levin, Weiss, Durand and Freeman, "Understanding and evaluating blind deconvolution
-algorithms", CVPR 2009), and where edges are all alike, nothing is said of a blur along them.
+algorithms", CVPR 2009). A photo of nothing but stripes in one direction still looks like a motion along them.
 
 |K|^2 is all that it sees: k and k turned by 180 degrees are the same to it.
 """
