@@ -16,8 +16,8 @@ from .problem import Problem
 DESCENT_EVALUATIONS = 30
 DECODER_EVALUATIONS = 6
 DESCENT_TOLERANCE = 5e-5
-STATIONARY_TOLERANCE = 1e-2
-STATIONARY_ITERATIONS = 6
+STATIONARY_TOLERANCE = 5e-3
+STATIONARY_ITERATIONS = 12
 APPROXIMATE_ITERATIONS = 12
 """With an approximate preconditioner: as exact as 6 with the exact one, in an eighth of the time."""
 
