@@ -125,7 +125,7 @@ def test_note_and_first_column_are_in_view_in_the_other_renderer_too(page_of_ele
 def test_a_template_leaves_the_view_alone_once_it_is_open(page):
     page.open_template("restore-photo", PACK)
     page.evaluate("app.canvas.ds.offset = [-100, 50]")
-    page.evaluate("app.graph.add(LiteGraph.createNode('Note'))")
+    page.evaluate("void app.graph.add(LiteGraph.createNode('Note'))")
     page.evaluate("app.extensionManager.workflow.activeWorkflow.changeTracker.checkState()")
     page.execute("Comfy.Undo")
     page.wait("app.graph.nodes.every(node => node.type !== 'Note')")
