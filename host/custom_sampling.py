@@ -54,7 +54,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
 
         def attempt(frugal: bool) -> Tensor:
             planned = workload.planned(frugal)
-            planned.load()
+            planned.load(model_wrap.loaded_models)
             seed = extra_args.get("seed")
             denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), seed, planned.cut)
             levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]

@@ -40,7 +40,7 @@ def differentiable(*modules: nn.Module) -> Iterator[None]:
     """
     for module in modules:
         _check_floating(module)
-    with torch.inference_mode(False), _kernels_with_backward(), _kernels_without_backward_named():
+    with torch.inference_mode(False), kernels_with_backward(), _kernels_without_backward_named():
         for module in modules:
             _make_ordinary(module)
         yield
@@ -145,7 +145,7 @@ def _make_ordinary(module: nn.Module) -> None:
 
 
 @contextmanager
-def _kernels_with_backward() -> Iterator[None]:
+def kernels_with_backward() -> Iterator[None]:
     """Newer hosts compute rotary embeddings by kernels without a backward pass unless told that they train."""
     management = comfy.model_management
     if not hasattr(management, "in_training"):
