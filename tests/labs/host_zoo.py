@@ -14,6 +14,7 @@ import comfy.ldm.chroma.model
 import comfy.ldm.chroma_radiance.model
 import comfy.ldm.flux.model
 import comfy.ldm.hunyuan_video.model
+import comfy.ldm.wan.vae
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
@@ -552,3 +553,10 @@ def tiny_vae(name: str, model: comfy.model_patcher.ModelPatcher) -> comfy.sd.VAE
         vae.first_stage_model, load_device=vae.device, offload_device=comfy.model_management.vae_offload_device()
     )
     return vae
+
+
+def wan_vae() -> comfy.sd.VAE:
+    """The video VAE of Wan 2.1, which Qwen-Image and others share, as the host makes it of a file's weights."""
+    network = comfy.ldm.wan.vae.WanVAE(dim=16, z_dim=16, temperal_downsample=[False, True, True])
+    randomize(network)
+    return comfy.sd.VAE(sd=network.state_dict())
