@@ -62,6 +62,18 @@ UNET = {
     "num_head_channels": -1,
 }
 SDXL = {**UNET, "num_classes": "sequential", "adm_in_channels": 16 + 6 * 256, "use_linear_in_transformer": True}
+SVD = {
+    **UNET,
+    "in_channels": 8,
+    "num_classes": "sequential",
+    "use_temporal_attention": True,
+    "use_temporal_resblock": True,
+    "use_spatial_context": True,
+    "extra_ff_mix_layer": True,
+    "merge_strategy": "learned_with_images",
+    "merge_factor": 0.0,
+    "video_kernel_size": [3, 1, 1],
+}
 MMDIT = {
     "input_size": None,
     "patch_size": 2,
@@ -385,6 +397,14 @@ ZOO = {
     "SDXL": Kind("SDXL", SDXL, pooled=16),
     "SDXL, v-prediction": Kind("SDXL", SDXL, pooled=16, changed={"model_type": "V_PREDICTION"}),
     "SDXL inpainting": Kind("SDXL", {**SDXL, "in_channels": 9}, pooled=16),
+    "InstructPix2Pix": Kind("SD15_instructpix2pix", {**UNET, "in_channels": 8}),
+    "SDXL InstructPix2Pix": Kind("SDXL_instructpix2pix", {**SDXL, "in_channels": 8}, pooled=16),
+    "SD x4 upscaler": Kind(
+        "SD_X4Upscaler",
+        {**UNET, "in_channels": 7, "num_classes": 1000, "disable_self_attentions": [True, False]},
+        ratio=4,
+        size=32,
+    ),
     "Playground 2.5": Kind(
         "SDXL", SDXL, pooled=16, changed={"model_type": "EDM", "latent_format": "SDXL_Playground_2_5"}
     ),
@@ -445,6 +465,12 @@ ZOO = {
     "PixelDiT": Kind("PixelDiTT2I", PIXELDIT, ratio=1, size=32),
 }
 
+OF_VIDEO = {
+    "SVD": Kind("SVD_img2vid", {**SVD, "adm_in_channels": 768}),
+    "SV3D": Kind("SV3D_u", {**SVD, "adm_in_channels": 256}),
+}
+"""UNets that take a batch for the frames of a video."""
+
 PARAMETERS = {
     "flux": comfy.ldm.flux.model.FluxParams.__dataclass_fields__,
     "flux2": comfy.ldm.flux.model.FluxParams.__dataclass_fields__,
@@ -457,7 +483,7 @@ PARAMETERS = {
 
 def tiny_model(name: str) -> comfy.model_patcher.ModelPatcher:
     """A MODEL of the zoo. Skips the test where this host has no such class."""
-    kind = ZOO[name]
+    kind = {**ZOO, **OF_VIDEO}[name]
     if not hasattr(comfy.supported_models, kind.config):
         pytest.skip(f"this host has no {kind.config}")
     network = kind.network
