@@ -171,7 +171,7 @@ class Workload:
             with torch.inference_mode():  # as the host loads
                 self.load(guider.loaded_models, through_vae=True)
             vae.has_room = True
-        stack.enter_context(differentiable(vae.network))
+        stack.enter_context(differentiable(vae.network, what="VAE"))
         if vae.is_short(self.shape[0], self._free_memory()):
             stack.enter_context(differentiable_blocks(vae.network, short_of_memory=True))
 
@@ -204,7 +204,7 @@ def run_solver(
         guider.sample(zeros, zeros, sampler, sigmas, disable_pbar=True, seed=seed)
         return sampler.result
 
-    return sparing(attempt)
+    return sparing(attempt, workload.gradients)
 
 
 class _Solver(comfy.samplers.Sampler, Generic[Result]):
