@@ -129,12 +129,12 @@ class HostVAE:
     def _piecewise(self, network: Callable[[Tensor], Tensor], x: Tensor, enter: int = 1, leave: int = 1) -> Tensor:
         if torch.is_grad_enabled() and x.requires_grad:
             self.prepare()
-            return self._cut(network, x, self.gradient_cut, enter, leave)
+            return self._in_pieces(network, x, self.gradient_cut, enter, leave)
         with torch.inference_mode():
-            result = self._cut(network, x, self.cut, enter, leave)
+            result = self._in_pieces(network, x, self.cut, enter, leave)
         return result if torch.is_inference_mode_enabled() else result.clone()
 
-    def _cut(self, network: Callable[[Tensor], Tensor], x: Tensor, cut: Cut, enter: int, leave: int) -> Tensor:
+    def _in_pieces(self, network: Callable[[Tensor], Tensor], x: Tensor, cut: Cut, enter: int, leave: int) -> Tensor:
         if not cut.size:
             return piecewise(lambda part, _: network(part), x, cut, enter, leave)
         self.tiled = True

@@ -10,6 +10,7 @@ from PIL import Image
 
 from maprps.host.custom_sampling import PosteriorGuider
 from maprps.host.latent_example import load_latent_example
+from maprps.host.residency import _own
 from maprps.host.restoration import Restoration, estimate_map, sample_posterior
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers.guidance import Proximal
@@ -18,6 +19,7 @@ from maprps.solvers.posterior_sampling import dpm_solver
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 LEVELS = [0.2, 0.1, 0.0]
+FOR_GRADIENTS = "vae.resident_vae", "run.differentiable", "run.differentiable_blocks"
 
 
 @pytest.fixture
@@ -59,12 +61,14 @@ def of_a_graph(restoration, requests):
 
 
 def test_no_gradient_asks_for_nothing(given, requests, monkeypatch):
-    monkeypatch.setattr(torch.autograd, "grad", lambda *_, **__: pytest.fail("a gradient was taken"))
+    for place in ("torch.autograd.grad", *(f"maprps.host.{name}" for name in FOR_GRADIENTS)):
+        monkeypatch.setattr(place, lambda *_, **__: pytest.fail("what a gradient needs was made"))
     network = given.vae.first_stage_model
     before = list(network.parameters())
     restored, _ = estimate_map(given, Encoded())
     assert restored.image.isfinite().all()
     assert of_a_graph(given, requests) == []
+    assert network not in _own
     assert all(now is then for now, then in zip(network.parameters(), before, strict=True))
 
 
