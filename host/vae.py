@@ -48,7 +48,7 @@ class HostVAE:
                 ": connect the VAE that belongs to the model."
             )
         self.vae, self.format, self.image_size = vae, ordinary_copy(latent_format), image_size
-        self.patcher, self.network = vae.patcher, vae.first_stage_model
+        self.patcher, self.network = vae.patcher, vae.patcher.model
         self.ratio = vae.spacial_compression_decode()
         # process_input is affine; its inverse is what process_output does before it clamps.
         self.low, self.high = (float(vae.process_input(torch.tensor(v))) for v in (0.0, 1.0))
