@@ -54,7 +54,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
 
         def attempt(frugal: bool) -> Tensor:
             planned = workload.planned(frugal)
-            planned.load()
+            planned.load(model_wrap.loaded_models)
             seed = extra_args.get("seed")
             denoise = HostDenoiser(model_wrap, extra_args.get("model_options", {}), seed, planned.cut)
             levels = [to_noise_std(denoise.sampling, float(sigma)) for sigma in sigmas]
@@ -69,7 +69,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
                 check_finite(sampled)
                 return with_frame_axis(sampled, latent_format)
 
-        return sparing(attempt)
+        return sparing(attempt, self.guidance.differentiates)
 
 
 class PosteriorGuider(comfy.samplers.CFGGuider):
@@ -107,7 +107,8 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
                 denoised = self.guided(self.denoise.from_host_state(x, sigma), sigma, next_sigma).denoised
                 return with_frame_axis(denoised, self.denoise.latent_format)
 
-        return self._seen_by_the_sampler(sparing(attempt), x, timestep, model_options)
+        denoised = sparing(attempt, self.guidance.differentiates)
+        return self._seen_by_the_sampler(denoised, x, timestep, model_options)
 
     def _seen_by_the_sampler(self, denoised: Tensor, x: Tensor, timestep: Tensor, model_options: dict) -> Tensor:
         """denoised, after the hooks by which the host's CFG++ samplers read the unconditional prediction.

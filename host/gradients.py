@@ -31,18 +31,22 @@ _FLOATS = (
 """Types of weights that the host multiplies by as numbers, once it has cast and scaled them."""
 
 
+_OR = {"model": "choose the guidance 'proximal', which needs none, or ", "VAE": ""}
+"""What else can be done where there are no gradients: every guidance takes some through a VAE."""
+
+
 @contextmanager
-def differentiable(*modules: nn.Module) -> Iterator[None]:
+def differentiable(*modules: nn.Module, what: str = "model") -> Iterator[None]:
     """Leaves inference mode, with the modules' weights fit for a backward pass to their inputs.
 
-    Raises ValueError for weights of integers, which have no gradient, for those of a loader's own kind that cannot be
-    cloned, and for a model with a kernel that has none.
+    what: "model" or "VAE", as messages call them. Raises ValueError for weights of integers, which have no gradient,
+    for those of a loader's own kind that cannot be cloned, and for a model with a kernel that has none.
     """
     for module in modules:
-        _check_floating(module)
-    with torch.inference_mode(False), _kernels_with_backward(), _kernels_without_backward_named():
+        _check_floating(module, what)
+    with torch.inference_mode(False), kernels_with_backward(), _kernels_without_backward_named(what):
         for module in modules:
-            _make_ordinary(module)
+            _make_ordinary(module, what)
         yield
 
 
@@ -115,17 +119,17 @@ def ordinary_conditioning(conds: dict[str, list[dict]]) -> dict[str, list[dict]]
     return {key: [_cloned(entry) for entry in entries] for key, entries in conds.items()}
 
 
-def _check_floating(module: nn.Module) -> None:
+def _check_floating(module: nn.Module, what: str) -> None:
     for name, parameter in module.named_parameters():
         stored = getattr(parameter, "_qdata", parameter).dtype  # inside the host's own quantized tensors
         if stored not in _FLOATS:
             raise ValueError(
-                f"This model's weights are quantized ({name} is {stored}), so it has no gradients: choose the guidance "
-                "'proximal', which needs none, or load the model with fp8 or fp16 weights."
+                f"This {what}'s weights are quantized ({name} is {stored}), so it has no gradients: {_OR[what]}load "
+                f"the {what} with fp8 or fp16 weights."
             )
 
 
-def _make_ordinary(module: nn.Module) -> None:
+def _make_ordinary(module: nn.Module, what: str) -> None:
     for child in module.modules():
         for name, parameter in child._parameters.items():
             if parameter is None or parameter.is_pinned():  # the host's, which it copies to the GPU for every use
@@ -134,9 +138,8 @@ def _make_ordinary(module: nn.Module) -> None:
                 ordinary = nn.Parameter(parameter.detach().clone(), requires_grad=False)
                 if ordinary.is_inference():  # tensors of a loader's own, such as one for GGUF, may stay as they are
                     raise ValueError(
-                        f"This model's loader keeps weights as {type(ordinary).__name__}, through which there are no "
-                        "gradients: choose the guidance 'proximal', which needs none, or load the model from a "
-                        "safetensors file."
+                        f"This {what}'s loader keeps weights as {type(ordinary).__name__}, through which there are no "
+                        f"gradients: {_OR[what]}load the {what} from a safetensors file."
                     )
                 child._parameters[name] = ordinary
         for name, buffer in child._buffers.items():
@@ -145,7 +148,7 @@ def _make_ordinary(module: nn.Module) -> None:
 
 
 @contextmanager
-def _kernels_with_backward() -> Iterator[None]:
+def kernels_with_backward() -> Iterator[None]:
     """Newer hosts compute rotary embeddings by kernels without a backward pass unless told that they train."""
     management = comfy.model_management
     if not hasattr(management, "in_training"):
@@ -160,7 +163,7 @@ def _kernels_with_backward() -> Iterator[None]:
 
 
 @contextmanager
-def _kernels_without_backward_named() -> Iterator[None]:
+def _kernels_without_backward_named(what: str) -> Iterator[None]:
     """Newer hosts compute some models, as Cosmos Predict2, by kernels that have no backward pass under any setting."""
     try:
         yield
@@ -169,8 +172,8 @@ def _kernels_without_backward_named() -> Iterator[None]:
             raise
         kernel = str(error).removeprefix("Trying to backward through ").split()[0]
         raise ValueError(
-            f"This ComfyUI computes the model by a kernel that has no gradients ({kernel}): choose the guidance "
-            "'proximal', which needs none."
+            f"This ComfyUI computes the {what} by a kernel that has no gradients ({kernel}): {_OR[what]}load another "
+            f"{what}."
         ) from error
 
 

@@ -21,10 +21,11 @@ def obtainable_memory(device: torch.device) -> int:
     return free + sum(patcher.loaded_size() for patcher in loaded if patcher.load_device == device)
 
 
-def sparing(attempt: Callable[[bool], Result]) -> Result:
+def sparing(attempt: Callable[[bool], Result], gradients: bool = False) -> Result:
     """attempt(False), or where memory does not suffice attempt(True), which takes less of it, once.
 
-    Whatever the first attempt took is given back before. Raises MemoryError where the second needs too much as well.
+    Whatever the first attempt took is given back before. gradients: it takes some through the model. Raises MemoryError
+    where the second needs too much as well.
     """
     for frugal in (False, True):
         try:
@@ -34,10 +35,10 @@ def sparing(attempt: Callable[[bool], Result]) -> Result:
                 raise
         gc.collect()  # here the error is gone, and with it the frames that held tensors
         comfy.model_management.soft_empty_cache()
+    less = ", or choose the guidance 'proximal', which takes no gradients through the model" if gradients else ""
     raise MemoryError(
-        "There is not enough memory for this picture, even in the smallest pieces: lower 'tile' or 'samples', take a "
-        "smaller picture or fewer at a time, or choose the guidance 'proximal', which takes no gradients through the "
-        "model."
+        "There is not enough memory for this picture, even in the smallest pieces: lower 'tile' or 'samples', or take "
+        f"a smaller picture or fewer at a time{less}."
     )
 
 

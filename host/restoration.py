@@ -49,8 +49,8 @@ class Restoration:
 
     tile: pixels of a side of the tiles that networks are given, 0 for tiles only where the whole does not fit.
 
-    Raises ValueError, before any work, for a latent model without a VAE, a VAE that does not go with the model, a
-    measurement that does not fit, or a negative noise std.
+    Raises ValueError, before any work, for a latent model without a VAE, a VAE that does not go with the model, a model
+    that takes a batch for a video, a measurement that does not fit, or a negative noise std.
     """
 
     model: comfy.model_patcher.ModelPatcher
@@ -65,7 +65,13 @@ class Restoration:
     tile: int = 0
 
     def __post_init__(self) -> None:
-        channels = self.model.model.latent_format.latent_channels
+        model = self.model.model
+        channels = model.latent_format.latent_channels
+        if model.model_config.unet_config.get("use_temporal_attention"):
+            raise ValueError(
+                f"This model ({type(model).__name__}) makes videos, and takes the pictures of a batch for frames of "
+                "one: load a model of images, such as Stable Diffusion 1.5 or SDXL."
+            )
         if self.vae is None and channels != 3:
             raise ValueError(
                 f"This is a latent model (its images have {channels} channels), but this node works on pixels: load a "

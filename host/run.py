@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 import comfy.model_management
@@ -20,7 +21,7 @@ from ..solvers.problem import Callback
 from .checkpointing import differentiable_blocks
 from .denoiser import HostDenoiser
 from .frames import has_frame_axis, with_frame_axis
-from .gradients import attached_modules, differentiable, ordinary_conditioning
+from .gradients import attached_modules, differentiable, kernels_with_backward, ordinary_conditioning
 from .memory import obtainable_memory, sparing
 from .pixel_model import HostPixelNetwork
 from .residency import resident_conditioning, resident_model
@@ -60,8 +61,8 @@ class Workload:
     """What the host has to make room for.
 
     shape: [B, C, h, w] of what is denoised. gradients: the solver differentiates through the model. vae: loaded
-    beside the model, for a solver that differentiates through its decoder. tile: pixels of a tile's side, 0 for tiles
-    only where the whole does not fit. cut, frugal: see `planned`.
+    beside the model; a solver may differentiate through it too. tile: pixels of a tile's side, 0 for tiles only where
+    the whole does not fit. cut, frugal: see `planned`.
     """
 
     model: comfy.model_patcher.ModelPatcher
@@ -81,6 +82,8 @@ class Workload:
         """The same on a model that can be differentiated, and that the host loads together with the VAE."""
         model = resident_model(self.model) if self.gradients else self.model
         if self.vae is not None:
+            if self.gradients:
+                self.vae.keep_weights()
             model = model.clone()
             model.set_additional_models("maprps", [self.vae.patcher])
         return replace(self, model=model)
@@ -109,13 +112,20 @@ class Workload:
         """As the model is given it."""
         return self._host_shape(*self.cut.largest(self.shape[0], *self.shape[2:]))
 
-    def load(self) -> None:
-        """Asks the host for the memory that `solving` takes."""
+    def load(self, beside: Iterable[comfy.model_patcher.ModelPatcher] = (), through_vae: bool = False) -> None:
+        """Asks the host for the memory that `solving` takes.
+
+        beside: what must stay loaded, such as ControlNets where sampling has begun. through_vae: with gradients through
+        the VAE, also of a solver that takes none through the model.
+        """
         need = (CHECKPOINTED_MODEL_GRAPH if self.gradients else 1) * self.calling
-        patchers = [self.model]
+        patchers = [self.model, *beside]
         if self.vae is not None:
+            through_vae = through_vae or self.gradients
+            if through_vae:
+                self.vae.keep_weights()
             patchers.append(self.vae.patcher)
-            need += self.vae.memory(self.shape[0])
+            need += self.vae.memory(self.shape[0], through_vae)
         comfy.model_management.load_models_gpu(patchers, memory_required=need)
 
     def asking(self, guider: comfy.samplers.CFGGuider) -> None:
@@ -129,19 +139,21 @@ class Workload:
 
     @contextmanager
     def solving(self, guider: comfy.samplers.CFGGuider) -> Iterator[None]:
-        """Out of inference mode, with the model (where `gradients`) and the VAE fit for backward passes.
+        """Out of inference mode, with the model (where `gradients`) fit for backward passes, and the VAE with it; else
+        the VAE from its first gradient on.
 
-        Blocks are checkpointed where the free memory asks for it. Everything is loaded.
+        Blocks are checkpointed where the free memory asks for it. What takes no gradients is loaded.
         """
-        free = 0 if self.frugal else comfy.model_management.get_free_memory(self.model.load_device)
+        free = self._free_memory()
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.no_grad())
             if self.vae is not None:
-                stack.enter_context(differentiable(self.vae.network))
-                if self.vae.is_short(self.shape[0], free):
-                    stack.enter_context(differentiable_blocks(self.vae.network, short_of_memory=True))
+                stack.enter_context(kernels_with_backward())  # the model's own should not change on the way
+                stack.enter_context(self.vae.before_gradients(partial(self._differentiate_vae, stack, guider)))
             if self.gradients:
+                if self.vae is not None:
+                    self.vae.prepare()
                 decoder = None if self.vae is None else self.vae.network  # loaded with the model, and differentiable
                 networks = guider.inner_model, *(one for one in attached_modules(guider) if one is not decoder)
                 stack.enter_context(differentiable(*networks))
@@ -150,6 +162,21 @@ class Workload:
                 if short or not isinstance(guider.inner_model.diffusion_model, NEVER_OVERWRITES):
                     stack.enter_context(differentiable_blocks(*networks, short_of_memory=short))
             yield
+
+    def _differentiate_vae(self, stack: ExitStack, guider: comfy.samplers.CFGGuider) -> None:
+        """Makes the VAE fit for backward passes until the stack is left."""
+        vae = self.vae
+        assert vae is not None
+        if not (self.gradients or vae.has_room):
+            with torch.inference_mode():  # as the host loads
+                self.load(guider.loaded_models, through_vae=True)
+            vae.has_room = True
+        stack.enter_context(differentiable(vae.network, what="VAE"))
+        if vae.is_short(self.shape[0], self._free_memory()):
+            stack.enter_context(differentiable_blocks(vae.network, short_of_memory=True))
+
+    def _free_memory(self) -> int:
+        return 0 if self.frugal else comfy.model_management.get_free_memory(self.model.load_device)
 
     def _host_shape(self, batch: int, *size: int) -> tuple[int, ...]:
         return batch, self.shape[1], *[1] * has_frame_axis(self.model.model.latent_format), *size
@@ -162,10 +189,9 @@ def run_solver(
 
     It is called again, once, where memory did not suffice. Raises MemoryError where it does not then either.
     """
-    workload = workload.resident()
 
     def attempt(frugal: bool) -> Result:
-        planned = workload.planned(frugal)
+        planned = workload.resident().planned(frugal)
         guider = comfy.samplers.CFGGuider(planned.model)
         conditioning.apply(guider, planned.gradients)
         planned.asking(guider)
@@ -178,7 +204,7 @@ def run_solver(
         guider.sample(zeros, zeros, sampler, sigmas, disable_pbar=True, seed=seed)
         return sampler.result
 
-    return sparing(attempt)
+    return sparing(attempt, workload.gradients)
 
 
 class _Solver(comfy.samplers.Sampler, Generic[Result]):

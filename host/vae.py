@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ class HostVAE:
     border before encoding, cropped after decoding. What would not fit the memory goes picture by picture or tile by
     tile, as `plan` decides; with gradients it may have to where it does not without.
 
+    Without gradients it is the host's own network, in inference mode. What else a gradient needs is made when the first
+    one is taken (`before_gradients`).
+
     Raises ValueError, in one sentence, for a VAE of sound, or one that does not go with the model.
     """
 
@@ -44,13 +48,15 @@ class HostVAE:
                 ": connect the VAE that belongs to the model."
             )
         self.vae, self.format, self.image_size = vae, ordinary_copy(latent_format), image_size
-        self.patcher = resident_vae(vae)
-        self.network = self.patcher.model
+        self.patcher, self.network = vae.patcher, vae.patcher.model
         self.ratio = vae.spacial_compression_decode()
         # process_input is affine; its inverse is what process_output does before it clamps.
         self.low, self.high = (float(vae.process_input(torch.tensor(v))) for v in (0.0, 1.0))
         self.cut = self.gradient_cut = WHOLE
+        self.tiled = False  # whether anything went in tiles
         self.decodings = 0
+        self.has_room = False  # whether the host was asked for a gradient's memory since it was planned
+        self._prepare: Callable[[], None] | None = None
         self._unchecked = {"decode", "encode"}
 
     @property
@@ -71,10 +77,32 @@ class HostVAE:
         cuts = cuts_of(self.latent_shape[1:], sizes, lambda _: OVERLAP, MARGIN, 1, by_hand=tile > 0)
         self.cut = choose(cuts, lambda cut: self._decoding(batch, cut) <= free, frugal)
         self.gradient_cut = choose(cuts, lambda cut: self._differentiating(batch, cut) <= free, frugal)
+        self.tiled = self.has_room = False
 
-    def memory(self, batch: int) -> int:
-        """Bytes that decoding takes, or a gradient through it if that is more, cut as planned."""
-        return max(self._decoding(batch, self.cut), self._differentiating(batch, self.gradient_cut))
+    def memory(self, batch: int, gradients: bool) -> int:
+        """Bytes that decoding takes, or with gradients one through it if that is more, cut as planned."""
+        decoding = self._decoding(batch, self.cut)
+        return max(decoding, self._differentiating(batch, self.gradient_cut)) if gradients else decoding
+
+    def keep_weights(self) -> None:
+        """From here on the weights stay where they are between a forward and a backward pass."""
+        self.patcher = resident_vae(self.vae)
+        self.network = self.patcher.model
+
+    @contextmanager
+    def before_gradients(self, prepare: Callable[[], None]) -> Iterator[None]:
+        """Within, prepare() is called before the first gradient is taken, if one is."""
+        self._prepare = prepare
+        try:
+            yield
+        finally:
+            self._prepare = None
+
+    def prepare(self) -> None:
+        """What is done before the first gradient, once."""
+        if self._prepare is not None:
+            prepare, self._prepare = self._prepare, None
+            prepare()
 
     def is_short(self, batch: int, free: int) -> bool:
         """Whether blocks have to be checkpointed for a gradient. Those of tiles never are, for a tile's statistics are
@@ -98,15 +126,18 @@ class HostVAE:
         self._check_first("encode", latents)
         return latents
 
-    @property
-    def tiled(self) -> bool:
-        """Whether anything is planned to go in tiles."""
-        return bool(self.cut.size or self.gradient_cut.size)
-
     def _piecewise(self, network: Callable[[Tensor], Tensor], x: Tensor, enter: int = 1, leave: int = 1) -> Tensor:
-        cut = self.gradient_cut if torch.is_grad_enabled() and x.requires_grad else self.cut
+        if torch.is_grad_enabled() and x.requires_grad:
+            self.prepare()
+            return self._in_pieces(network, x, self.gradient_cut, enter, leave)
+        with torch.inference_mode():
+            result = self._in_pieces(network, x, self.cut, enter, leave)
+        return result if torch.is_inference_mode_enabled() else result.clone()
+
+    def _in_pieces(self, network: Callable[[Tensor], Tensor], x: Tensor, cut: Cut, enter: int, leave: int) -> Tensor:
         if not cut.size:
             return piecewise(lambda part, _: network(part), x, cut, enter, leave)
+        self.tiled = True
         return torch.cat([self._in_tiles(network, one, cut, enter, leave) for one in x.split(1)])
 
     def _in_tiles(self, network: Callable[[Tensor], Tensor], x: Tensor, cut: Cut, enter: int, leave: int) -> Tensor:

@@ -50,8 +50,8 @@ class Rings:
         return (blocks[..., None, :] * self._blocks).sum(-1)
 
     def between(self, values: Tensor) -> Tensor:
-        """Values of the rings, [B, rings], interpolated at every mode: [B, H, W]."""
-        return torch.lerp(values[:, self._lower], values[:, self._lower + 1], self._part)
+        """Values of the rings, [..., rings], interpolated at every mode: [..., H, W]."""
+        return torch.lerp(values[..., self._lower], values[..., self._lower + 1], self._part)
 
 
 def pooled(sums: Tensor) -> Tensor:

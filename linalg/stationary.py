@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from .cosine_basis import CosineBasis
@@ -49,5 +48,5 @@ class Stationary:
 
 
 def _mixed(matrix: Tensor, channels: Tensor) -> Tensor:
-    """[C, C] times [B, C, ...], image by image: how a product of a whole batch is summed may depend on its size."""
-    return torch.stack([(matrix @ image.flatten(1)).view_as(image) for image in channels])
+    """[C, C] times [B, C, H, W]; as sums, since how products of a whole batch are summed may depend on its size."""
+    return (matrix[:, :, None, None] * channels[:, None]).sum(2)

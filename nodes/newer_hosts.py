@@ -57,6 +57,8 @@ SEARCH = {  # by node, what people type who do not know its name; names of metho
 
 PREVIEWED = ("kernel", "mask", "picture", "credit")
 """Outputs that a node shows on itself."""
+COMPARING = ("MAPRPS_RestorePhoto",)
+"""Nodes that show their image before and after."""
 KEEPS_PREVIEWS = hasattr(io.Schema, "has_intermediate_output")
 """Where the result is cached."""
 
@@ -74,7 +76,8 @@ def offer(node: type[io.ComfyNode]) -> None:
     def define_schema(cls) -> io.Schema:
         schema = define()
         schema.search_aliases = SEARCH[schema.node_id].split(", ") if schema.node_id in SEARCH else []
-        schema.has_intermediate_output = any(output.display_name in PREVIEWED for output in schema.outputs)
+        previews = any(output.display_name in PREVIEWED for output in schema.outputs)
+        schema.has_intermediate_output = previews or schema.node_id in COMPARING
         if schema.has_intermediate_output and not KEEPS_PREVIEWS and not needs_links(schema):
             schema.is_output_node = True
         return schema

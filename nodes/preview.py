@@ -1,4 +1,5 @@
-"""The kernel or the mask of a degradation: as an output, and on the node itself."""
+"""What a node shows on itself: the kernel or the mask of a degradation, which is an output too; photos before and
+after."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from ..operators import Degradation
 from ..operators.inpainting import Selection
 
 PREVIEW_SIDE = 256  # of a mask that was asked for without an image
+COMPARED = 8  # images of a batch that are shown before and after: the first ones
 
 
 def kernel_output(tooltip: str = "What a point of light becomes; white is its maximum.") -> io.Output:
@@ -45,3 +47,10 @@ def with_mask(degradation: Degradation, height: int, width: int, shown: Degradat
     assert isinstance(operator, Selection)
     mask = (~operator.known[0]).float()
     return io.NodeOutput(degradation, mask, ui=ui.PreviewImage(mask_picture(mask)))
+
+
+def before_and_after(before: Tensor, after: Tensor) -> dict[str, list]:
+    """A part of a node's ui output: the pictures that web/compare.js shows. before, after: IMAGE [N, H, W, 3], of any
+    two sizes."""
+    pictures = {"before": before, "after": after}
+    return {name: ui.PreviewImage(image[:COMPARED]).as_dict()["images"] for name, image in pictures.items()}

@@ -28,6 +28,7 @@ from .choices import GUIDANCE, METHODS, SAMPLERS, SCALES, Kind
 from .inputs import CFG, DegradationType, combo_input, prompt_inputs, renoise_input, seed_input
 from .map_estimation import describe
 from .posterior_sampling import SCALE
+from .preview import before_and_after
 
 FIND_OUT = "find out"
 DAMAGES = {  # what is there, by what a person says is wrong
@@ -129,7 +130,8 @@ class RestorePhoto(io.ComfyNode):
         lines = found.describe() if damage == FIND_OUT else [f"taken to be wrong, as you say: {damage}"]
         if noise_std == 0:
             text = "\n".join([*lines, "nothing to restore: the photo is returned as it is"])
-            return io.NodeOutput(image, text, image, degradation, CLEAN, ui={"text": (text,)})
+            shown = {"text": (text,)} | before_and_after(image, image)
+            return io.NodeOutput(image, text, image, degradation, CLEAN, ui=shown)
         if model is None:
             model = as_host_model(load_embedded())
         positive = positive_or_empty(positive, clip)
@@ -142,15 +144,16 @@ class RestorePhoto(io.ComfyNode):
             return keep_known(result, degradation, image, 0) if only_holes else result
 
         restored, report = estimate_map(restoration, METHODS.of(kind)[METHODS.default])
-        estimate = shown = finished(restored.image)
+        estimate = result = finished(restored.image)
         if renoise > 0:
             start = restored.image if kind == "pixel" else restored.latents
             sampler, sigmas = SAMPLERS[SAMPLERS.default](restoration, renoise, 0, SCALES[SCALES.default])
             term = GUIDANCE.of(kind)[GUIDANCE.default](SCALE[kind])
-            shown = finished(sample_posterior(restoration, start, sigmas, term, sampler).image)
+            result = finished(sample_posterior(restoration, start, sigmas, term, sampler).image)
         lines += [f"restored as: {degradation.describe()}; noise_std {noise_std:.3g}", describe(report)]
         text = "\n".join(lines)
-        return io.NodeOutput(shown, text, estimate, degradation, noise_std, ui={"text": (text,)})
+        shown = {"text": (text,)} | before_and_after(image, result)
+        return io.NodeOutput(result, text, estimate, degradation, noise_std, ui=shown)
 
 
 def painted(mask: Tensor | None) -> Inpainting | None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..linalg.cosine_basis import CosineBasis
 from ..linalg.stationary import Stationary
+from .opponent import opponent
 
 
 def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationary:
@@ -16,11 +17,18 @@ def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationar
 
         sigma^2 <denoised, x> / <x, x> = sigma^2 c / (c + sigma^2),
 
-    the error of the best linear denoiser. The products are summed over channels and over rings of frequencies half an
-    octave wide, without the mean of each channel, which holds that of the prior too.
+    the error of the best linear denoiser. The products are summed over rings of frequencies half an octave wide,
+    without the mean of each channel, which holds that of the prior too. Of colors, brightness and two differences have
+    powers of their own: so what one part of a picture tells about another is a third more exact than if all channels
+    were independent and alike, as those of latents are taken to be.
     """
     basis = CosineBasis.of(x)
-    noisy, clean = basis.transform(torch.cat([x, denoised], 1)).chunk(2, 1)
-    shared, total = basis.rings.sums((torch.stack([clean, noisy], 1) * noisy[:, None]).sum(2)).unbind(1)
+    mixing = opponent(x) if x.shape[1] == 3 else None
+    probed = Stationary(basis, torch.ones_like(x), mixing)
+    noisy, clean = probed.modes(x), probed.modes(denoised)
+    products = torch.stack([clean * noisy, noisy.square()], 1)
+    if mixing is None:
+        products = products.sum(2, keepdim=True)
+    shared, total = basis.rings.sums(products).unbind(1)
     gain = (shared / total.clamp_min(torch.finfo(x.dtype).tiny)).clamp(0, 1)
-    return Stationary(basis, sigma**2 * basis.rings.between(gain)[:, None])
+    return Stationary(basis, sigma**2 * basis.rings.between(gain), mixing)

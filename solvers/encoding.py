@@ -22,6 +22,7 @@ from ..linalg.dot import dot
 from ..linalg.rings import pooled
 from ..linalg.stationary import Stationary
 from .noise import Noise
+from .opponent import opponent
 from .preconditioned_descent import PROBE, PreconditionedDescent
 from .problem import Problem, identity
 from .proximal import stationary_proximal
@@ -31,10 +32,6 @@ LEAST_SHARE = 0.1
 MISFIT = 1.01
 """Root mean square residual, in units of the noise, from which on encoding has lost what was measured."""
 DESCENT_STEPS = 2
-
-OPPONENT = ((1, 1, 1), (1, 0, -1), (1, -2, 1))
-"""Brightness and two differences of colors (Ohta et al. 1980, "Color information for region segmentation"), with which
-photographs' channels are close to uncorrelated, before normalization."""
 
 
 class Encoding:
@@ -94,13 +91,11 @@ class Encoding:
         pattern = PROBE / 2 * noise.like(x)
         kept = decoder(z + encoder(x + pattern) - encoder(x)) - x
 
-        mixing = torch.tensor(OPPONENT, dtype=x.dtype, device=x.device)
-        mixing = mixing / mixing.norm(dim=1, keepdim=True)
         basis = CosineBasis.of(x)
-        probed = Stationary(basis, torch.ones_like(x), mixing)
+        probed = Stationary(basis, torch.ones_like(x), opponent(x))
         shown, kept, pattern = (probed.modes(image) for image in (shown, kept, pattern))
         products = torch.stack([torch.ones_like(x), shown.square(), kept * pattern, pattern.square()])
         count, shown_power, kept_share, pattern_power = pooled(basis.rings.sums(products))
         power = shown_power / count / PROBE**2
         share = (kept_share / pattern_power).clamp(LEAST_SHARE, 1)
-        return replace(probed, power=basis.rings.between((power / share).flatten(0, 1)).view_as(x))
+        return replace(probed, power=basis.rings.between(power / share))

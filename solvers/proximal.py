@@ -17,7 +17,7 @@ DESCENT_EVALUATIONS = 30
 DECODER_EVALUATIONS = 6
 DESCENT_TOLERANCE = 5e-5
 STATIONARY_TOLERANCE = 1e-2
-STATIONARY_ITERATIONS = 6
+STATIONARY_ITERATIONS = 10
 APPROXIMATE_ITERATIONS = 12
 """With an approximate preconditioner: as exact as 6 with the exact one, in an eighth of the time."""
 
@@ -66,11 +66,14 @@ def stationary_weights(problem: Problem, residual: Tensor, covariance: Stationar
     if operator.cosine_gain is not None:
         return covariance.filter(residual, 1 / (noise_variance + operator.cosine_gain**2 * covariance.power))
 
-    nearly = operator.preconditioner(noise_variance, covariance.variance)
+    variance = covariance.variance
+    nearly = operator.preconditioner(noise_variance, variance)
     iterations = APPROXIMATE_ITERATIONS if nearly else STATIONARY_ITERATIONS
 
     def precondition(u: Tensor) -> Tensor:
-        return nearly(u) if nearly else problem.solve(u, covariance.variance)
+        if operator.orthonormal_rows:
+            return u  # the inverse is a number, which changes no direction
+        return nearly(u) if nearly else problem.solve(u, variance)
 
     def normal(u: Tensor) -> Tensor:
         w = precondition(u)

@@ -110,6 +110,16 @@ class Page:
         self.evaluate(f"app.loadGraphData({json.dumps(workflow)})")
         self._settle()
 
+    def open_template(self, name: str, pack: str) -> None:
+        """Opens a template of a pack, as the Templates dialog does."""
+        file = f"/api/workflow_templates/{pack}/{name}.json"
+        options = "{openSource: 'template'}"
+        self.evaluate(
+            f"fetch({json.dumps(file)}).then(answer => answer.json())"
+            f".then(workflow => app.loadGraphData(workflow, true, true, {json.dumps(name)}, {options}))"
+        )
+        self._settle()
+
     def dismiss(self) -> None:
         """Closes every dialog by its cross, for not all of them listen to Escape, and every message that lies over the
         buttons. TimeoutError where one stays."""
@@ -147,6 +157,12 @@ class Page:
         for kind, (x, y), down in [*steps, ("mouseReleased", points[-1], 0)]:
             event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": down, "clickCount": 1}
             self._command("Input.dispatchMouseEvent", session=self._session, **event)
+
+    def press(self, key: str, code: int) -> None:
+        """Presses a key, by its name and number in JavaScript, where the focus is."""
+        for kind in ("keyDown", "keyUp"):
+            event = {"type": kind, "key": key, "windowsVirtualKeyCode": code}
+            self._command("Input.dispatchKeyEvent", session=self._session, **event)
 
     def write(self, element: str, text: str) -> None:
         """Writes into a field, over what it holds."""

@@ -11,6 +11,7 @@ import shutil
 import comfy.controlnet
 import comfy.model_management
 import comfy.model_patcher
+import comfy.samplers
 import comfy.utils
 import folder_paths
 import pytest
@@ -19,10 +20,15 @@ from safetensors.torch import load_file, save_file
 
 import nodes
 from maprps.host import latent_example
-from maprps.host.residency import is_dynamic, resident_conditioning, resident_model, resident_vae
+from maprps.host.custom_sampling import PosteriorGuider, PosteriorSampler
+from maprps.host.residency import _own, is_dynamic, resident_conditioning, resident_model, resident_vae
+from maprps.host.restoration import Restoration
+from maprps.host.run import UNCONDITIONAL
 from maprps.nodes.map_estimation import LatentMAPEstimation
 from maprps.nodes.posterior_sampling import LatentRenoisedPosteriorSampling
 from maprps.operators.resampling import SuperResolution
+from maprps.solvers.guidance import MMPS, LatentDPS, Proximal
+from maprps.solvers.posterior_sampling import dpm_solver
 from maprps.tools.make_random_checkpoint import make
 
 pytestmark = [
@@ -108,6 +114,50 @@ def test_the_latent_example_restores_as_without(monkeypatch):
     model, vae = latent_example.load_latent_example()
     assert is_dynamic(vae.patcher)
     assert (restored(model, vae) - expected).abs().max() <= 1e-3
+
+
+def test_the_vae_gets_weights_of_its_own_at_its_first_gradient(monkeypatch):
+    """Strong noise takes stage 1 none, weak noise one in its last steps, after decodings without."""
+    y = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+
+    def estimates(model, vae):
+        for noise_std in (0.3, 0.05):
+            image = LatentMAPEstimation.execute(model, vae, SuperResolution(4), y, noise_std).args[1]
+            yield image, vae.first_stage_model in _own
+
+    expected = [image for image, _ in estimates(*latent_example.load_latent_example())]
+    monkeypatch.setattr(comfy.model_patcher, "CoreModelPatcher", Evictable)
+    found, owns = zip(*estimates(*latent_example.load_latent_example()), strict=True)
+    assert owns == (False, True)
+    for image, same in zip(expected, found, strict=True):
+        assert (image - same).abs().max() <= 1e-3
+
+
+def test_the_hosts_sampling_restores_as_without(monkeypatch):
+    """By Posterior Sampler and Posterior Guider. The latent example's model is never evicted, its VAE may be."""
+    y = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+    sigmas, options = torch.tensor([0.2, 0.1, 0.0]), {"disable_pbar": True, "seed": 0}
+
+    def sampled(guidance):
+        model, vae = latent_example.load_latent_example()
+        restoration = Restoration(model, SuperResolution(2), y, 0.05, 0, vae)
+        start = torch.zeros(1, *restoration.latent_shape)
+        noise = torch.randn(start.shape, generator=torch.Generator().manual_seed(1))
+        plain = comfy.samplers.CFGGuider(model)
+        plain.set_conds(UNCONDITIONAL, UNCONDITIONAL)
+        ours, hosts = PosteriorSampler(restoration, guidance, dpm_solver), comfy.samplers.ksampler("euler")
+        guider = PosteriorGuider(restoration, guidance)
+        return [
+            plain.sample(noise, start, ours, sigmas, **options),
+            guider.sample(noise, start, hosts, sigmas, **options),
+        ]
+
+    terms = Proximal(), LatentDPS(0.01), MMPS()
+    expected = [latents for guidance in terms for latents in sampled(guidance)]
+    monkeypatch.setattr(comfy.model_patcher, "CoreModelPatcher", Evictable)
+    found = [latents for guidance in terms for latents in sampled(guidance)]
+    for latents, same in zip(expected, found, strict=True):
+        assert (latents - same).abs().max() <= 1e-3
 
 
 def test_models_from_files_restore_as_without(monkeypatch, files):

@@ -1,4 +1,4 @@
-"""What a person does in ComfyUI's real page: searches for a node, paints a mask, sees a preview, cancels."""
+"""What a person does in ComfyUI's real page: searches for a node, paints a mask, sees a preview, cancels, compares."""
 
 import json
 import time
@@ -182,3 +182,58 @@ def test_preview_is_seen_and_cancel_leaves_the_page_ready(page, runs, tmp_path):
     runs.start()
     assert runs.end()["status"]["status_str"] == "success"
     page.screenshot(tmp_path / "next.png")
+
+
+@pytest.fixture(params=[False, True], ids=["canvas", "elements"])
+def either_renderer(page, request):
+    setting = "app.extensionManager.setting.set('Comfy.VueNodes.Enabled', %s)"
+    page.evaluate(setting % str(request.param).lower())
+    yield page
+    page.evaluate(setting % "false")
+
+
+@pytest.mark.slow
+def test_before_and_after_are_compared_on_the_node(either_renderer, server, runs, tmp_path, request):
+    """By mouse and by keys; and nothing of it is saved or sent."""
+    page = either_renderer
+    seed = 100 + request.node.callspec.params["either_renderer"]  # another photo, or the result is there already
+    workflow = template("restore-photo", ApplyDegradation={1: seed})
+    replaced(workflow, "MAPRPS_ExamplePhoto", "MAPRPS_TEST_SmallPhoto", ["coffee_holes"])
+    page.load(workflow)
+    node = "app.graph.nodes.find(node => node.type === 'MAPRPS_RestorePhoto')"
+    values = [saved["widgets_values"] for saved in workflow["nodes"] if saved["type"] == "MAPRPS_RestorePhoto"]
+    shown = "document.querySelector('.map-rps-compare:not([hidden])')"
+    assert page.evaluate(shown) is None
+    runs.start()
+    entry = runs.end()
+    page.wait(f"[...{shown}.querySelectorAll('img')].every(image => image.naturalWidth)")
+    page.screenshot(tmp_path / "compared.png")
+
+    node_id = str(page.evaluate(f"{node}.id"))
+    output = entry["outputs"][node_id]
+    after, before = page.evaluate(f"[...{shown}.querySelectorAll('img')].map(image => image.src)")
+    assert output["before"][0]["filename"] in before and output["after"][0]["filename"] in after
+    preview = "$$canvas-image-preview"  # the live one: it is gone
+    page.wait(f"!{node}.imgs && {node}.widgets.every(widget => widget.name !== '{preview}')")
+    live = "[...document.querySelectorAll('[data-node-id] img')].filter(image => image.src.startsWith('blob:'))"
+    assert page.evaluate(f"{live}.every(image => !image.getClientRects().length)")
+
+    slider = f"{shown}.querySelector('input')"
+    x, y, width, height = page.box(slider)
+    page.drag([(x + part * width, y + height / 2) for part in (0.5, 0.4, 0.2)])
+    reached = float(page.evaluate(f"{slider}.value"))
+    assert reached == pytest.approx(20, abs=4)  # less half of the knob's width
+    page.press("ArrowRight", 39)
+    assert float(page.evaluate(f"{slider}.value")) == reached + 1
+    line = page.box(f"{shown}.querySelector('i')")
+    assert line[0] + line[2] / 2 == pytest.approx(x + (reached + 1) / 100 * width, abs=2)
+
+    assert [page.evaluate(f"{node}.serialize().widgets_values")] == values
+    assert "compare" not in page.prompt()[node_id]["inputs"]
+    page.execute("Comfy.NewBlankWorkflow")
+    page.wait(f"!app.graph.nodes.length && !{shown}")
+    page.execute("Workspace.PreviousOpenedWorkflow")
+    page.wait(f"{shown}?.querySelector('img').naturalWidth")
+    runs.start()  # cached
+    runs.end()
+    assert page.evaluate(f"Boolean({shown})")

@@ -182,3 +182,15 @@ def test_weights_that_stay_as_they_are_are_refused_where_they_would_be_different
     latent, *_ = LatentMAPEstimation.execute(*given, positive=positive, steps=2).args
     with pytest.raises(ValueError, match="no gradients.*'proximal'"):
         LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, guidance="MMPS", steps=2)
+
+
+def test_a_quantized_vae_is_refused_at_its_first_gradient():
+    """Where 'proximal' would not help: it takes that gradient."""
+    model = loaded(plain_fp8)
+    vae, positive = tiny_vae(NAME, model), tiny_prompt(NAME)
+    vae.first_stage_model.std = torch.nn.Parameter(torch.ones(16, 1, 1, dtype=torch.int8), requires_grad=False)
+    given = (model, vae, SuperResolution(4), torch.rand(1, 16, 16, 3))
+    latent = {"samples": torch.zeros(latent_shape(NAME, model))}
+    with pytest.raises(ValueError, match="This VAE's weights .* load the VAE with fp8 or fp16 weights") as refusal:
+        LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, steps=2)
+    assert "'proximal'" not in str(refusal.value)

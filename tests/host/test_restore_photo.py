@@ -1,9 +1,12 @@
 """Restore Photo, on the real server and in process: what it takes for wrong is what is done, and nothing more."""
 
 import re
+from io import BytesIO
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from maprps.estimation import Damage
 from maprps.estimation.jpeg_quality import JPEGTrace
@@ -15,6 +18,7 @@ from maprps.launch.client import PromptError
 from maprps.models import load_embedded
 from maprps.nodes.map_estimation import MAPEstimation, advise
 from maprps.nodes.posterior_sampling import RenoisedPosteriorSampling
+from maprps.nodes.preview import COMPARED
 from maprps.nodes.restore_photo import DAMAGES, RestorePhoto, as_degradation, believed
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.compose import Compose
@@ -177,6 +181,30 @@ def test_a_photo_in_a_better_photo_out_on_the_server(server):
     assert outputs["restore"]["text"] == outputs["text"]["text"]
     assert re.search(r"restored as: Gaussian blur.*super-resolution x2.*noise_std 0\.0[12]", outputs["text"]["text"][0])
     assert len(outputs["show"]["images"]) == 1 and "measurement: 96x64" in outputs["info"]["text"][0]
+
+
+def pixels(server, item):
+    return np.asarray(Image.open(BytesIO(server.image(item))))
+
+
+@pytest.mark.parametrize("damage", ["noise", "nothing"])
+def test_the_ui_output_has_the_first_images_before_and_after(server, damage):
+    """As pictures of the host's folder for what is temporary, like those of Preview Image."""
+    outputs = server.run(
+        {
+            "photo": node("MAPRPS_ExamplePhoto", photo="coffee"),
+            "small": node("ImageScale", image=["photo", 0], upscale_method="area", width=96, height=64, crop="center"),
+            "batch": node("RepeatImageBatch", image=["small", 0], amount=COMPARED + 1),
+            "restore": node("MAPRPS_RestorePhoto", image=["batch", 0], damage=damage),
+            "given": node("PreviewImage", images=["batch", 0]),
+            "restored": node("PreviewImage", images=["restore", 0]),
+        }
+    )
+    for name, same in ("before", "given"), ("after", "restored"):
+        shown = outputs["restore"][name]
+        assert len(shown) == COMPARED and all(item["type"] == "temp" for item in shown)
+        for item, other in zip(shown, outputs[same]["images"], strict=False):
+            assert (pixels(server, item) == pixels(server, other)).all()
 
 
 def test_it_tells_the_server_what_to_change(server):

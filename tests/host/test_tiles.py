@@ -403,6 +403,15 @@ def test_memory_that_runs_out_again_ends_in_one_sentence(monkeypatch):
         estimate_map(restoration, Annealed(steps=3))
     assert failing.count == 2
     assert str(caught.value).count(". ") == 0
+    assert "'proximal'" not in str(caught.value)  # which it would be by now
+
+
+def test_memory_that_runs_out_again_names_what_takes_less(monkeypatch):
+    model = analytic_model(lambda x, sigma: 0.9 * x, "eps")
+    restoration = Restoration(model, SuperResolution(2), torch.rand(1, 12, 10, 3), 0.05, 3)
+    monkeypatch.setattr(torch.autograd, "grad", Failing(torch.autograd.grad, range(100)))
+    with pytest.raises(MemoryError, match="'proximal'"):
+        sample_posterior(restoration, torch.rand(1, 24, 20, 3), [0.5, 0.2, 0.0], DPS(), dpm_solver)
 
 
 def test_other_errors_are_no_reason_to_begin_again():

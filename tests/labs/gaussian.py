@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from maprps.linalg.cosine_basis import CosineBasis
 from maprps.operators import Degradation, LinearOperator
 from maprps.solvers.problem import Problem
 
@@ -45,6 +46,20 @@ class PowerLawPrior:
     def covariance(self) -> Tensor:
         eye = torch.eye(self.size**2, dtype=torch.float64).view(-1, 1, self.size, self.size)
         return self.filter(eye, self.spectrum).flatten(1)
+
+
+class MirroredPrior(PowerLawPrior):
+    """The same on images that go on mirrored beyond their borders, as photographs are taken to: C is diagonal in the
+    cosine basis, whose mode k is half of k periods."""
+
+    def __init__(self, size: int = 32, pixel_variance: float = 0.25, exponent: float = 3.0, mean: float = -0.1):
+        super().__init__(size, pixel_variance, exponent, mean)
+        self.basis = CosineBasis.of(torch.empty(size, size, dtype=torch.float64))
+        spectrum = (1 + (self.basis.radius / 2) ** 2 / 4) ** (-exponent / 2)
+        self.spectrum = spectrum * pixel_variance / spectrum.mean()
+
+    def filter(self, x: Tensor, gain: Tensor) -> Tensor:
+        return self.basis.inverse(gain * self.basis.transform(x.double())).to(x.dtype)
 
 
 @dataclass

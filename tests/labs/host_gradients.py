@@ -1,4 +1,4 @@
-"""How right a gradient through a MODEL of the host is. Needs comfy."""
+"""How right a gradient through a MODEL or a VAE of the host is. Needs comfy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import comfy.model_patcher
 import torch
 
 from maprps.host.run import Conditioning, Workload, run_solver
+from maprps.host.vae import HostVAE
 
 
 class GradientError(NamedTuple):
@@ -45,3 +46,28 @@ def gradient_error(
         return GradientError(float(error), float(network), float(value))
 
     return run_solver(Workload(model, shape, gradients=True), solve, 0, Conditioning(**conditioning))
+
+
+def decoder_gradient_error(
+    vae: HostVAE, model: comfy.model_patcher.ModelPatcher, step: float = 0.02, **conditioning
+) -> float:
+    """Of the gradient of c . D(z) along a random direction, against a central difference, relative to what is typical
+    of a random direction; D as the solvers use it."""
+
+    def solve(denoise, callback):
+        generator = torch.Generator().manual_seed(4)
+        z, direction = torch.randn(2, 1, *vae.latent_shape, generator=generator)
+        c = torch.randn(1, 3, *vae.image_size, generator=generator)
+
+        def value(at):
+            return (vae.decode(at) * c).double().sum()
+
+        leaf = z.clone().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(value(leaf), leaf)
+        slope = (value(z + step * direction) - value(z - step * direction)) / (2 * step)
+        found = (gradient.double() * direction).sum()
+        return float((found - slope).abs() / gradient.double().norm())
+
+    workload = Workload(model, (1, *vae.latent_shape), vae=vae)
+    return run_solver(workload, solve, 0, Conditioning(**conditioning))

@@ -14,6 +14,7 @@ import comfy.ldm.chroma.model
 import comfy.ldm.chroma_radiance.model
 import comfy.ldm.flux.model
 import comfy.ldm.hunyuan_video.model
+import comfy.ldm.wan.vae
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
@@ -61,6 +62,18 @@ UNET = {
     "num_head_channels": -1,
 }
 SDXL = {**UNET, "num_classes": "sequential", "adm_in_channels": 16 + 6 * 256, "use_linear_in_transformer": True}
+SVD = {
+    **UNET,
+    "in_channels": 8,
+    "num_classes": "sequential",
+    "use_temporal_attention": True,
+    "use_temporal_resblock": True,
+    "use_spatial_context": True,
+    "extra_ff_mix_layer": True,
+    "merge_strategy": "learned_with_images",
+    "merge_factor": 0.0,
+    "video_kernel_size": [3, 1, 1],
+}
 MMDIT = {
     "input_size": None,
     "patch_size": 2,
@@ -384,6 +397,14 @@ ZOO = {
     "SDXL": Kind("SDXL", SDXL, pooled=16),
     "SDXL, v-prediction": Kind("SDXL", SDXL, pooled=16, changed={"model_type": "V_PREDICTION"}),
     "SDXL inpainting": Kind("SDXL", {**SDXL, "in_channels": 9}, pooled=16),
+    "InstructPix2Pix": Kind("SD15_instructpix2pix", {**UNET, "in_channels": 8}),
+    "SDXL InstructPix2Pix": Kind("SDXL_instructpix2pix", {**SDXL, "in_channels": 8}, pooled=16),
+    "SD x4 upscaler": Kind(
+        "SD_X4Upscaler",
+        {**UNET, "in_channels": 7, "num_classes": 1000, "disable_self_attentions": [True, False]},
+        ratio=4,
+        size=32,
+    ),
     "Playground 2.5": Kind(
         "SDXL", SDXL, pooled=16, changed={"model_type": "EDM", "latent_format": "SDXL_Playground_2_5"}
     ),
@@ -444,6 +465,12 @@ ZOO = {
     "PixelDiT": Kind("PixelDiTT2I", PIXELDIT, ratio=1, size=32),
 }
 
+OF_VIDEO = {
+    "SVD": Kind("SVD_img2vid", {**SVD, "adm_in_channels": 768}),
+    "SV3D": Kind("SV3D_u", {**SVD, "adm_in_channels": 256}),
+}
+"""UNets that take a batch for the frames of a video."""
+
 PARAMETERS = {
     "flux": comfy.ldm.flux.model.FluxParams.__dataclass_fields__,
     "flux2": comfy.ldm.flux.model.FluxParams.__dataclass_fields__,
@@ -456,7 +483,7 @@ PARAMETERS = {
 
 def tiny_model(name: str) -> comfy.model_patcher.ModelPatcher:
     """A MODEL of the zoo. Skips the test where this host has no such class."""
-    kind = ZOO[name]
+    kind = {**ZOO, **OF_VIDEO}[name]
     if not hasattr(comfy.supported_models, kind.config):
         pytest.skip(f"this host has no {kind.config}")
     network = kind.network
@@ -552,3 +579,10 @@ def tiny_vae(name: str, model: comfy.model_patcher.ModelPatcher) -> comfy.sd.VAE
         vae.first_stage_model, load_device=vae.device, offload_device=comfy.model_management.vae_offload_device()
     )
     return vae
+
+
+def wan_vae() -> comfy.sd.VAE:
+    """The video VAE of Wan 2.1, which Qwen-Image and others share, as the host makes it of a file's weights."""
+    network = comfy.ldm.wan.vae.WanVAE(dim=16, z_dim=16, temperal_downsample=[False, True, True])
+    randomize(network)
+    return comfy.sd.VAE(sd=network.state_dict())
