@@ -19,7 +19,7 @@ from .blur_report import SHARP, describe_blur, extent
 from .few_edges import edge_cost, gradient, periodic
 from .noise_std import estimate_noise
 from .patch_spectra import PatchSpectra
-from .shape_search import Fit, Shapes, ShapeSearch, best
+from .shape_search import GO_ON, Fit, Shapes, ShapeSearch, best, search_steps
 
 WINDOW = 512  # px of the photo, which bounds the time
 SIDES = 32, 64, 128  # px of a patch: larger ones for large blurs, as small patches see them too small
@@ -31,6 +31,7 @@ MORE, LEAST = 0.2, 40.0  # what a bent path must explain beyond a plain shape: p
 EDGES_WINDOW = 256  # px of the photo, for the cost of edges
 EDGES = 20.0  # evidence of a patch in the logarithm of that cost
 WORSE = 1.18  # that cost over the one for no blur, above which a blur is none; true ones have up to 1.13
+EDGE_COSTS = 2 * GO_ON + 3  # that are computed: of paths both ways round; then of none, a path and a plain shape
 POINTED = 0.8  # maximum of a kernel over its norm: its likeness to a point, above which it is none
 
 NO_EDGES = "No edges stand out in the photo, and a blur shows on edges only: use another part of it, or another photo."
@@ -59,7 +60,7 @@ def estimate_blur(
             "or more of the photo."
         )
     with torch.inference_mode(False), torch.no_grad():
-        middle = floating(photo[:, _middle(height)][:, :, _middle(width)].clone()).float().cpu()
+        middle = floating(photo[:, _middle(height)][:, :, _middle(width)].clone()).double().cpu()
         plane = middle[0].mean(-1)
         contrast = torch.cat([plane.diff(dim=0).flatten(), plane.diff(dim=1).flatten()]).square().mean().mul(2).sqrt()
         if contrast < FLAT:
@@ -69,38 +70,45 @@ def estimate_blur(
             raise ValueError(NO_EDGES)
         shapes, fit = find_shapes(plane, size, noise_std, report)
         kernel = fit.draw(fit.numbers, size)
-        return BlurEstimate(kernel, describe_blur(kernel, fit, shapes))
+        return BlurEstimate(kernel.float(), describe_blur(kernel, fit, shapes))
 
 
 def find_shapes(plane: Tensor, size: int, noise_std: float, report: Callable[[int, int], None]) -> tuple[Shapes, Fit]:
     """With patches as large as it takes; and which of the shapes it is."""
     sides = [side for side in SIDES if side == SIDES[0] or size > WITHIN * side / 2]
-    edges = EdgeCost(plane, size)
-    for i, side in enumerate(sides):
+    total, done = len(sides) * (search_steps(size) + EDGE_COSTS), 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        report(done, total)
+
+    edges = EdgeCost(plane, size, step)
+    for side in sides:
         spectra = PatchSpectra(plane, min(side, min(plane.shape) // 2 * 2))
-        search = ShapeSearch(
-            spectra, size, (ROUNDED, noise_std), lambda step, total, i=i: report(i * total + step, len(sides) * total)
-        )
-        shapes, paths = search.run()
+        shapes, paths = ShapeSearch(spectra, size, (ROUNDED, noise_std), step).run()
         shapes = shapes._replace(path=right_path(paths, edges, len(spectra.power)))
         fit = chosen(shapes, edges)
         if 12**0.5 * extent(fit.draw(fit.numbers, size))[0] <= WITHIN * side:
             break
-    if side < sides[-1]:
-        report(len(sides) * search.total, len(sides) * search.total)
+    if done < total:
+        report(total, total)
     return shapes, fit
 
 
 class EdgeCost:
-    """plane: [H, W]. Of a shape of [size, size]: `edge_cost` in the middle of the plane."""
+    """plane: [H, W]. Of a shape of [size, size]: `edge_cost` in the middle of the plane. step() is called after each."""
 
-    def __init__(self, plane: Tensor, size: int):
+    def __init__(self, plane: Tensor, size: int, step: Callable[[], None]):
+        self.step = step
         height, width = plane.shape
         self.y, self.size = periodic(plane[_middle(height, EDGES_WINDOW), _middle(width, EDGES_WINDOW)], size), size
         self.y = self.y / torch.stack(gradient(self.y)).square().sum(0).mean().sqrt().clamp_min(FLAT)
 
     def __call__(self, fit: Fit) -> float:
-        return edge_cost(self.y, fit.draw(fit.numbers, self.size))
+        cost = edge_cost(self.y, fit.draw(fit.numbers, self.size))
+        self.step()
+        return cost
 
 
 def right_path(paths: list[Fit], edges: EdgeCost, patches: int) -> Fit:
@@ -114,11 +122,11 @@ def chosen(shapes: Shapes, edges: EdgeCost) -> Fit:
     none = shapes.none.evidence
     plain = best((shapes.gaussian, shapes.disk, shapes.line))
     more = LEAST + MORE * max(plain.evidence - none, 0)
-    likely = [shapes.path, plain] if shapes.path.evidence - plain.evidence > more else [plain]
-    for fit in likely:
+    sharp, *costs = (edges(fit) for fit in (shapes.none, shapes.path, plain))
+    for fit, cost, least in zip((shapes.path, plain), costs, (plain.evidence + more, none), strict=True):
         kernel = fit.draw(fit.numbers, edges.size)
         wide = extent(kernel)[0] >= SHARP and kernel.max() <= POINTED * kernel.norm()
-        if wide and fit.evidence - none > LEAST and edges(fit) < WORSE * edges(shapes.none):
+        if wide and fit.evidence > max(least, none + LEAST) and cost < WORSE * sharp:
             return fit
     return shapes.none
 

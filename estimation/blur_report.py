@@ -13,7 +13,7 @@ from .shape_search import Fit, Shapes
 SHARP = 0.75  # px of std: the least that the estimate tells from a sharp photo
 CERTAIN = 100.0  # evidence: logarithm of a likelihood, over that of no blur
 REACH = 0.01  # part of the kernel on the border of its square
-ROOM = 0.8  # length of a blur over the side of its square, above which it may be cut short
+ROOM = 0.75  # length of a blur over the side of its square, above which it may be cut short
 
 
 def describe_blur(kernel: Tensor, found: Fit, shapes: Shapes) -> str:

@@ -1,4 +1,7 @@
-"""Shapes of blurs, drawn from a few numbers by what has gradients: kernels [size, size], size odd, that sum to one."""
+"""Shapes of blurs, drawn from a few numbers by what has gradients: kernels [size, size], size odd, that sum to one.
+
+In float64, as is the search for them: it compares shapes that are all but alike.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ CUBIC = 3
 
 def point(_numbers: Tensor, size: int) -> Tensor:
     """No blur."""
-    kernel = torch.zeros(size, size)
+    kernel = torch.zeros(size, size, dtype=torch.float64)
     kernel[size // 2, size // 2] = 1
     return kernel
 
@@ -61,14 +64,14 @@ def speed_variance(points: Tensor) -> Tensor:
 def straight(length: float, angle: float) -> Tensor:
     """Control points of a line. angle: in degrees, counter-clockwise as one sees it."""
     turn = math.radians(angle)
-    half = torch.tensor([math.cos(turn), -math.sin(turn)]) * length / 2
+    half = torch.tensor([math.cos(turn), -math.sin(turn)], dtype=torch.float64) * length / 2
     return torch.stack([-half, half])
 
 
 def bent(line: Tensor, number: int, arc: float = 0.0, swing: float = 0.0) -> Tensor:
     """`number` control points of a line, bent to one side, or to one and then the other, by parts of its length."""
     way = line[1] - line[0]
-    t = torch.linspace(-0.5, 0.5, number)[:, None]
+    t = torch.linspace(-0.5, 0.5, number, dtype=torch.float64)[:, None]
     aside = arc * (4 * t.square() - 0.5) + swing * torch.sin(2 * math.pi * t)
     return t * way + aside * torch.stack([-way[1], way[0]])
 
@@ -81,18 +84,18 @@ def splines(number: int) -> Tensor:
     """
     degree = min(CUBIC, number - 1)
     t = (torch.arange(SAMPLES, dtype=torch.float64)[:, None] + 0.5) / SAMPLES
-    inner = torch.arange(number - degree + 1) / (number - degree)
-    knots = torch.cat([torch.zeros(degree), inner, torch.ones(degree)]).double()
+    inner = torch.arange(number - degree + 1, dtype=torch.float64) / (number - degree)
+    knots = torch.cat([inner.new_zeros(degree), inner, inner.new_ones(degree)])
     basis = ((t >= knots[:-1]) & (t < knots[1:])).double()
     for d in range(1, degree + 1):
         width = (knots[d:] - knots[:-d]).clamp_min(1e-9)  # where it is 0, so is the basis
         rising, falling = (t - knots[: -d - 1]) / width[:-1], (knots[d + 1 :] - t) / width[1:]
         basis = rising * basis[:, :-1] + falling * basis[:, 1:]
-    return basis.float()
+    return basis
 
 
 def _offsets(size: int) -> Tensor:
-    return torch.arange(size, dtype=torch.float32) - size // 2
+    return torch.arange(size, dtype=torch.float64) - size // 2
 
 
 def _normalized(kernel: Tensor) -> Tensor:

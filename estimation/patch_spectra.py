@@ -18,15 +18,17 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.fft import fftfreq, rfft2, rfftfreq
+from torch.fft import fftfreq, rfft2
 
-MOST = 200_000  # px of the patches that are looked at, those of the most contrast, which bounds the time
+MOST = 130_000  # px of the patches that are looked at, those of the most contrast, which bounds the time
 DECAYS = 2.0, 2.5, 3.0, 4.0  # of the power, as a power of frequency
 RATIOS = 2.0, 5.0  # of frequencies across an edge to those along it that have the same power
 DIRECTIONS = 8
-STRENGTHS = torch.linspace(math.log(1e-6), math.log(3.0), 16)  # logarithms of the power at a tenth of a cycle per pixel
+STRENGTHS = torch.linspace(
+    math.log(1e-6), math.log(3.0), 16, dtype=torch.float64
+)  # logarithms of the power at a tenth of a cycle per pixel
 LOWEST = 1.6  # cycles per patch: below, its window mixes in the mean
-ALIKE = 2.25  # neighbouring frequencies that the window has made one, on average
+ALIKE = 2.25  # neighbouring frequencies that the window has made one, on average; every other one tells as much
 OVERLAP = 0.5  # of a patch's evidence, as half of its pixels are others' too
 UNEVEN = 1e-4  # part of a photo's power that is not blurred: lights cut off, borders, what moved
 KEPT = 0.99  # of the shares; the rest of the laws are left out of a fit
@@ -48,12 +50,13 @@ class PatchSpectra:
 
     def __init__(self, plane: Tensor, side: int):
         self.side = side
-        self.down, self.right = fftfreq(side)[:, None], rfftfreq(side)
-        self.seen = torch.hypot(self.down, self.right) > LOWEST / side
-        twice = torch.ones(side, side // 2 + 1)
+        self.down, self.right = _frequencies(side)[:, None], _frequencies(side)[: side // 2 + 1].abs()
+        chess = (torch.arange(side)[:, None] + torch.arange(side // 2 + 1)) % 2 == 0
+        self.seen = chess & (torch.hypot(self.down, self.right) > LOWEST / side)
+        twice = self.down.new_ones(side, side // 2 + 1)
         twice[:, [0, -1]] = 0.5  # each of the other columns stands for its mirror image too
-        self.weight = twice[self.seen] / ALIKE
-        self.power = periodograms(plane.float(), side)[:, self.seen]
+        self.weight = twice[self.seen] * (2 / ALIKE)  # for the other colour of the chess board
+        self.power = periodograms(plane.double(), side)[:, self.seen]
         laws = smoothed(_laws(side))[..., : side // 2 + 1][:, self.seen]
         self.laws = (STRENGTHS.exp()[:, None, None] * laws).flatten(0, 1)
 
@@ -63,7 +66,7 @@ class PatchSpectra:
         A large uneven part hides where it is small: the evidence has fewer maxima then.
         """
         rows, columns = (torch.arange(n) - n // 2 for n in kernel.shape)
-        half = torch.exp(-2j * math.pi * self.down * rows) @ kernel.to(torch.complex64)
+        half = torch.exp(-2j * math.pi * self.down * rows) @ kernel.to(torch.complex128)
         half = (half @ torch.exp(-2j * math.pi * columns[:, None] * self.right)).abs().square()
         mirrored = half[:, 1 : self.side // 2].flip(0, 1).roll(1, 0)
         return uneven + smoothed(torch.cat([half, mirrored], 1))[:, : self.side // 2 + 1][self.seen]
@@ -98,7 +101,7 @@ def periodograms(plane: Tensor, side: int) -> Tensor:
     patches = plane.unfold(0, side, side // 2).unfold(1, side, side // 2).flatten(0, 1)
     contrast = patches.flatten(1).var(1)
     patches = patches[contrast.argsort(descending=True)[: max(1, MOST // side**2)]]
-    window = torch.hann_window(side)
+    window = torch.hann_window(side, dtype=torch.float64)
     window = torch.outer(window, window)
     means = (patches * window).sum((1, 2), keepdim=True) / window.sum()
     return rfft2((patches - means) * window).abs().square() / window.square().sum()
@@ -113,10 +116,16 @@ def smoothed(spectrum: Tensor) -> Tensor:
 
 def _laws(side: int) -> Tensor:
     """[laws, side, side], each one at a tenth of a cycle per pixel, across its edge."""
-    down, right = fftfreq(side)[:, None], fftfreq(side)
+    right = _frequencies(side)
+    down = right[:, None]
     squares = [down.square() + right.square()]
-    for turn in torch.arange(DIRECTIONS) * math.pi / DIRECTIONS:
+    for turn in torch.arange(DIRECTIONS, dtype=torch.float64) * math.pi / DIRECTIONS:
         across, along = right * turn.cos() - down * turn.sin(), right * turn.sin() + down * turn.cos()
         squares += [across.square() + (ratio * along).square() for ratio in RATIOS]
     squared = (torch.stack(squares) + (0.5 / side) ** 2) / 0.1**2
     return torch.cat([squared ** (-decay / 2) for decay in DECAYS])
+
+
+def _frequencies(side: int) -> Tensor:
+    """In cycles per pixel, in the order of a Fourier transform."""
+    return fftfreq(side, dtype=torch.float64)

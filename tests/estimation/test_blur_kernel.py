@@ -28,10 +28,10 @@ def disk(radius, finer=8):
     return inside.double().view(side, finer, side, finer).mean((1, 3))
 
 
-LONG = {"5 px at 0 degrees": MotionBlur(5.0, 0.0, 0.0), "12 px at 30 degrees": MotionBlur(12.0, 30.0, 0.0)}
-LONG |= {"20 px at 110 degrees": MotionBlur(20.0, 110.0, 0.0)}
+LONG = {"5 px at 0 degrees": MotionBlur(5.0, 0.0, 0.0), "9 px at 30 degrees": MotionBlur(9.0, 30.0, 0.0)}
 ROUND = {"disk": KernelBlur.from_array(disk(4.0)), "Gaussian": GaussianBlur(25, 2.0)}
 BENT = {"bent, 12 px": MotionBlur(12.0, 30.0, 0.5)}
+SIZE = 25
 BLURS = LONG | ROUND | BENT
 
 
@@ -62,17 +62,23 @@ def inner(image):
     return image[:, BORDER:-BORDER, BORDER:-BORDER]
 
 
-@pytest.fixture(scope="module", params=["astronaut", "coffee"])
-def case(request, photo):
+@pytest.fixture(scope="module")
+def sharp(photo):
+    """sharp(name): the middle of a photo."""
+    return lambda name: photo(name)[:, 32:192, 48:208]
+
+
+@pytest.fixture(scope="module")
+def case(sharp):
     """case(name of a blur): clean photo, blurred photo, what was found. Found once."""
     known = {}
 
     def found(name):
         if name not in known:
             torch.manual_seed(0)
-            clean = photo(request.param)
+            clean = sharp("astronaut")
             damaged = blur(clean, BLURS[name])
-            known[name] = clean, damaged, estimate_blur(damaged, 25)
+            known[name] = clean, damaged, estimate_blur(damaged, SIZE)
         return known[name]
 
     return found
@@ -82,8 +88,8 @@ def case(request, photo):
 def test_kernel_is_found(case, name):
     kernel = case(name)[2].kernel
     assert correlation(kernel, BLURS[name].kernel()) > (0.85 if name in BENT else 0.95)
-    assert kernel.shape == (25, 25) and (kernel >= 0).all() and float(kernel.sum()) == pytest.approx(1, abs=1e-5)
-    offsets = torch.arange(25.0) - 12
+    assert kernel.shape == (25, SIZE) and (kernel >= 0).all() and float(kernel.sum()) == pytest.approx(1, abs=1e-5)
+    offsets = torch.arange(SIZE) - SIZE // 2
     assert all(abs(float((kernel.sum(side) * offsets).sum())) <= 0.5 for side in (0, 1))
 
 
@@ -118,24 +124,34 @@ def test_bent_path_is_found_the_right_way_round(case):
 
 def test_turned_photo_has_the_turned_kernel(case):
     _, damaged, found = case("bent, 12 px")
-    turned = estimate_blur(damaged.rot90(1, (1, 2)), 25)
+    turned = estimate_blur(damaged.rot90(1, (1, 2)), SIZE)
     assert correlation(turned.kernel, found.kernel.rot90()) > 0.9
 
 
 def test_brighter_photo_of_more_contrast_has_the_same_kernel(case):
     _, damaged, found = case("5 px at 0 degrees")
-    assert correlation(estimate_blur(0.1 + 0.6 * damaged, 25).kernel, found.kernel) > 0.98
+    assert correlation(estimate_blur(0.1 + 0.6 * damaged, SIZE).kernel, found.kernel) > 0.98
 
 
-@pytest.mark.parametrize("name", ["astronaut", "cat", "coffee", "dahlia", "pagoda", "rocket"])
-def test_photo_without_blur_gives_a_point(photo, name):
-    found = estimate_blur(photo(name), 25)
-    assert found.kernel[12, 12] == 1 and found.kernel.count_nonzero() == 1
+def test_threads_and_rounding_make_no_difference(case):
+    _, damaged, found = case("5 px at 0 degrees")
+    torch.set_num_threads(2)
+    try:
+        again = estimate_blur(damaged + 1e-7 * torch.randn(damaged.shape), SIZE)
+    finally:
+        torch.set_num_threads(1)
+    torch.testing.assert_close(again.kernel, found.kernel, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "cat", "coffee"])
+def test_photo_without_blur_gives_a_point(sharp, name):
+    found = estimate_blur(sharp(name), SIZE)
+    assert found.kernel[SIZE // 2, SIZE // 2] == 1 and found.kernel.count_nonzero() == 1
     assert "hardly any blur" in found.text and "well founded" not in found.text
 
 
-def test_kernel_without_room_asks_for_more(photo):
-    assert "use a larger size" in estimate_blur(blur(photo("astronaut"), MotionBlur(40.0, 20.0, 0.0)), 25).text
+def test_kernel_without_room_asks_for_more(sharp):
+    assert "use a larger size" in estimate_blur(blur(sharp("astronaut"), MotionBlur(10.0, 20.0, 0.0)), 9).text
 
 
 def test_it_tells_how_far_it_is_and_can_be_stopped(photo):
@@ -164,6 +180,6 @@ def test_what_has_no_blur_to_find_is_refused():
 
 def test_path_is_turned_whichever_way_it_was_given(case):
     damaged = case("bent, 12 px")[1][0].mean(-1)
-    edges, points = EdgeCost(damaged, 25), bent(straight(9.0, 40.0), 6, arc=0.3)
+    edges, points = EdgeCost(damaged, SIZE, lambda: None), bent(straight(9.0, 40.0), 6, arc=0.3)
     found = [right_path([Fit(path, given, 1e-4, 0.0)], edges, 1).numbers for given in (points, -points)]
     assert torch.equal(*found)

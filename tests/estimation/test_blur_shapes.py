@@ -10,17 +10,17 @@ from maprps.operators.motion_blur import MotionBlur
 
 
 def log(number):
-    return torch.tensor(math.log(number))
+    return torch.tensor(math.log(number), dtype=torch.float64)
 
 
 def test_gaussian_is_that_of_the_degradation():
-    expected = GaussianBlur(15, 1.7).kernel().float()
+    expected = GaussianBlur(15, 1.7).kernel()
     torch.testing.assert_close(gaussian(log(1.7), 15), expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("angle", [0.0, 35.0, 90.0, 140.0])
 def test_straight_path_is_that_of_the_degradation(angle):
-    expected = MotionBlur(9.0, angle, 0.0).kernel().float()
+    expected = MotionBlur(9.0, angle, 0.0).kernel()
     margin = (21 - len(expected)) // 2
     expected = torch.nn.functional.pad(expected, [margin] * 4)
     torch.testing.assert_close(path(straight(9.0, angle), 21), expected, atol=2e-3, rtol=0)
@@ -34,7 +34,7 @@ def test_spread_of_a_disk_is_half_its_radius():
 @pytest.mark.parametrize("number", [2, 3, 6])
 def test_splines_share_out_one_and_start_and_end_at_the_ends(number):
     basis = splines(number)
-    torch.testing.assert_close(basis.sum(1), torch.ones(len(basis)))
+    torch.testing.assert_close(basis.sum(1), basis.new_ones(len(basis)))
     assert (basis >= 0).all() and basis[0, 0] > 0.95 and basis[-1, -1] > 0.95
 
 
