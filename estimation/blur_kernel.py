@@ -28,6 +28,7 @@ FLAT = 1e-4  # root mean square of the gradient; a tenth of what rounding to 8 b
 ROUNDED = 0.0006  # std of what 8 bits round off, in the mean of three channels
 STANDS_OUT = 1.5  # the photo's variance over that of its noise
 MORE, LEAST = 0.2, 40.0  # what a bent path must explain beyond a plain shape: part of what that explains, and evidence
+TELLS = 96  # px of a photo: a smaller one has too few patches for a path of many numbers
 EDGES_WINDOW = 256  # px of the photo, for the cost of edges
 EDGES = 20.0  # evidence of a patch in the logarithm of that cost
 WORSE = 1.18  # that cost over the one for no blur, above which a blur is none; true ones have up to 1.13
@@ -88,7 +89,7 @@ def find_shapes(plane: Tensor, size: int, noise_std: float, report: Callable[[in
         spectra = PatchSpectra(plane, min(side, min(plane.shape) // 2 * 2))
         shapes, paths = ShapeSearch(spectra, size, (ROUNDED, noise_std), step).run()
         shapes = shapes._replace(path=right_path(paths, edges, len(spectra.power)))
-        fit = chosen(shapes, edges)
+        fit = chosen(shapes, edges, min(plane.shape) >= TELLS)
         if 12**0.5 * extent(fit.draw(fit.numbers, size))[0] <= WITHIN * side:
             break
     if done < total:
@@ -97,7 +98,7 @@ def find_shapes(plane: Tensor, size: int, noise_std: float, report: Callable[[in
 
 
 class EdgeCost:
-    """plane: [H, W]. Of a shape of [size, size]: `edge_cost` in the middle of the plane. step() is called after each."""
+    """plane: [H, W]. Of a shape of [size, size]: `edge_cost` in the middle of the plane, and step() after it."""
 
     def __init__(self, plane: Tensor, size: int, step: Callable[[], None]):
         self.step = step
@@ -117,11 +118,14 @@ def right_path(paths: list[Fit], edges: EdgeCost, patches: int) -> Fit:
     return max(both, key=lambda fit: fit.evidence - EDGES * patches * math.log(max(edges(fit), FLAT)))
 
 
-def chosen(shapes: Shapes, edges: EdgeCost) -> Fit:
-    """No blur, where what explains the spectra is no wider than in sharp photos, or makes edges of what are none."""
+def chosen(shapes: Shapes, edges: EdgeCost, bends: bool) -> Fit:
+    """No blur, where what explains the spectra is no wider than in sharp photos, or makes edges of what are none.
+
+    bends: whether it may be a bent path.
+    """
     none = shapes.none.evidence
     plain = best((shapes.gaussian, shapes.disk, shapes.line))
-    more = LEAST + MORE * max(plain.evidence - none, 0)
+    more = LEAST + MORE * max(plain.evidence - none, 0) if bends else math.inf
     sharp, *costs = (edges(fit) for fit in (shapes.none, shapes.path, plain))
     for fit, cost, least in zip((shapes.path, plain), costs, (plain.evidence + more, none), strict=True):
         kernel = fit.draw(fit.numbers, edges.size)

@@ -26,6 +26,9 @@ BENDS = {"arc": 0.3}, {"swing": 0.3}, {"swing": -0.3}
 POINTS = 6  # of a bent path
 SLIGHTLY = 0.1  # for the best line, to see whether it is one
 LINES, STARTS, GO_ON = 3, 4, 3  # lengths of lines that are fitted, and that are bent; paths that are fitted to the end
+GRID = (
+    1024  # values per px or logarithm, after each round: else what threads round off differently grows a thousandfold
+)
 STEPS, RATE, SLOWER = 12, 0.15, 0.75  # in each round; at first, in px or logarithms; from round to round
 
 HASTE = 1.0  # evidence of a patch against a speed that varies as much as its mean
@@ -131,6 +134,8 @@ class ShapeSearch:
                     (self.haste(fit.draw, numbers) - expected).backward()
                     descent.step()
                     noise.data.clamp_(least, most)
+                for value in numbers, noise:
+                    value.data.mul_(GRID).round_().div_(GRID)
                 descent.param_groups[0]["lr"] *= SLOWER
                 self.step()
         return self.tried(fit.draw, numbers.detach(), float(noise.detach().exp()))

@@ -85,7 +85,7 @@ def test_mask_of_the_noise_is_heeded(server, photo):
 def test_it_shows_its_progress(server, photo, counts_to):
     events = server.submit(photo | {"blur": node("MAPRPS_EstimateBlur", photo=["photo", 0], size=9)}).events()
     steps = [data["value"] for kind, data in events if kind == "progress" and data["node"] == "blur"]
-    assert counts_to(steps, 33)  # scans and fits of the shapes that have room in 9 px
+    assert counts_to(steps, 264)  # shapes of up to 9 px that are tried, rounds of climbs, costs of edges
 
 
 @pytest.mark.parametrize(
