@@ -19,8 +19,8 @@ def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationar
 
     the error of the best linear denoiser. The products are summed over rings of frequencies half an octave wide,
     without the mean of each channel, which holds that of the prior too. Of colors, brightness and two differences have
-    powers of their own: so what one part of a picture tells about another is a third more exact than if all channels
-    were independent and alike, as those of latents are taken to be.
+    powers of their own. Against channels that are independent and alike, as those of latents are taken to be (theirs
+    is no better by channel or by principal axis), that takes a fifth off the squared error where pixels are missing.
     """
     basis = CosineBasis.of(x)
     mixing = opponent(x) if x.shape[1] == 3 else None

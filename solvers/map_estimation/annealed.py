@@ -22,6 +22,8 @@ from ..proximal import proximal, stationary_proximal
 from ..schedules import log_sigmas
 from .estimate import Estimate
 
+LEAST_NOISE = 0.2
+
 
 @dataclass(frozen=True)
 class Annealed:
@@ -38,7 +40,7 @@ class Annealed:
     Where A has orthonormal rows, such as a mask's, y itself is a part of the image behind white noise, as a denoiser
     knows it: it takes the place of that part before each denoising, the last of which is at the noise of A^T y.
     Nothing of it is smoothed away then, so that none stops early. Before the last, the proximal step has the
-    covariance that is read off the denoiser, so that missing pixels are filled from afar: .3 to 1.6 dB more at 8 calls.
+    covariance that is read off the denoiser, so that missing pixels are filled from afar: .2 to 1.8 dB more at 8 calls.
     Where y is the whole image, that is one call, the posterior mean.
     """
 
@@ -93,10 +95,15 @@ def fixed_point_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: floa
 
 
 def _filling_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:
-    """A denoiser call as in `_replacing_step`, and the proximal step of the covariance that is read off it."""
+    """A denoiser call as in `_replacing_step`, and the proximal step of the covariance that is read off it.
+
+    Its noise is at least LEAST_NOISE sigma: edges are not stationary, and with next to no noise a texture would go on
+    across them.
+    """
     replaced = _replaced(problem, x)
     denoised = denoise(replaced, per_image(sigma, x))
-    return stationary_proximal(problem, denoised, denoising_covariance(replaced, denoised, sigma))
+    careful = replace(problem, noise_std=max(problem.noise_std, LEAST_NOISE * sigma))
+    return stationary_proximal(careful, denoised, denoising_covariance(replaced, denoised, sigma))
 
 
 def _replacing_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float) -> Tensor:
