@@ -45,6 +45,7 @@ if "maprps" not in sys.modules:
     _load_pack("maprps")
 sys.path.append(str(ROOT / "tests"))
 if "COMFYUI_PATH" in os.environ:
+    os.environ["COMFYUI_PATH"] = os.path.abspath(os.environ["COMFYUI_PATH"])  # a server works in a folder of its own
     _find_comfyui(os.environ["COMFYUI_PATH"])
 else:
     sys.meta_path.append(_NoComfyUI)
