@@ -20,6 +20,8 @@ from .images import measured_channels, to_channels_first, to_image, to_model_uni
 COLOR_SHIFT = 0.2  # std of a shift of the whole image, in model units
 COLOR_FREQUENCY = 2  # half periods over the longer side, beyond which shifts become rare
 PASSES = 3
+ITERATIONS = 6
+"""For a shift. The first find what is wide; later ones would take detail, which is no white noise, for a shift."""
 
 
 def match_colors(image: Tensor, problem: Problem) -> Tensor:
@@ -50,7 +52,7 @@ def _subtract_shift(problem: Problem, x: Tensor, shift: Stationary) -> Tensor:
     for _ in range(PASSES):
         rest = problem.residual(corrected).square().sum() / problem.operator.measured
         noisier = replace(problem, noise_std=max(problem.noise_std, float(rest.sqrt())))
-        corrected = stationary_proximal(noisier, x, shift)
+        corrected = stationary_proximal(noisier, x, shift, ITERATIONS)
     return corrected
 
 

@@ -42,12 +42,15 @@ def proximal(
     return _whitened_descent(problem, center, lambda u: root * u, variance, first)
 
 
-def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary) -> Tensor:
+def stationary_proximal(
+    problem: Problem, center: Tensor, covariance: Stationary, iterations: int = STATIONARY_ITERATIONS
+) -> Tensor:
     """argmin_x |y - A(D(x))|^2 / (2 s^2) + (x - center)^T R^-1 (x - center) / 2, with R the covariance.
 
     Linear problems: x = center + R A^T w, (s^2 I + A R A^T) w = y - A center; mode by mode where A is diagonal in the
     cosine basis as R is, else by GMRES, preconditioned with the inverse for R = variance I, or with what is near it
-    where that takes iterations. It is cut short where sigma is large: what that leaves, the next noise levels do.
+    where that takes iterations. It is cut short, after so many `iterations`, where sigma is large: what that leaves, the
+    next noise levels do.
     """
     if not problem.linear:
         return _whitened_descent(problem, center, covariance.root, covariance.variance, torch.zeros_like(center))
@@ -57,10 +60,13 @@ def stationary_proximal(problem: Problem, center: Tensor, covariance: Stationary
         shrink = covariance.power * gain / (noise_variance + gain**2 * covariance.power)
         return center + covariance.filter(problem.residual(center), shrink)
 
-    return center + covariance(operator.adjoint(stationary_weights(problem, problem.residual(center), covariance)))
+    weights = stationary_weights(problem, problem.residual(center), covariance, iterations)
+    return center + covariance(operator.adjoint(weights))
 
 
-def stationary_weights(problem: Problem, residual: Tensor, covariance: Stationary) -> Tensor:
+def stationary_weights(
+    problem: Problem, residual: Tensor, covariance: Stationary, iterations: int = STATIONARY_ITERATIONS
+) -> Tensor:
     """w of (s^2 I + A R A^T) w = residual, [B, c, h, w], with R the covariance, for a linear problem."""
     operator, noise_variance = problem.linear_operator, problem.noise_std**2
     if operator.cosine_gain is not None:
@@ -68,7 +74,7 @@ def stationary_weights(problem: Problem, residual: Tensor, covariance: Stationar
 
     variance = covariance.variance
     nearly = operator.preconditioner(noise_variance, variance)
-    iterations = APPROXIMATE_ITERATIONS if nearly else STATIONARY_ITERATIONS
+    iterations = APPROXIMATE_ITERATIONS if nearly else iterations
 
     def precondition(u: Tensor) -> Tensor:
         if operator.orthonormal_rows:
