@@ -49,8 +49,8 @@ def stationary_proximal(
 
     Linear problems: x = center + R A^T w, (s^2 I + A R A^T) w = y - A center; mode by mode where A is diagonal in the
     cosine basis as R is, else by GMRES, preconditioned with the inverse for R = variance I, or with what is near it
-    where that takes iterations. It is cut short, after so many `iterations`, where sigma is large: what that leaves, the
-    next noise levels do.
+    where that takes iterations. It is cut short, after so many `iterations`, where sigma is large: what that leaves,
+    the next noise levels do.
     """
     if not problem.linear:
         return _whitened_descent(problem, center, covariance.root, covariance.variance, torch.zeros_like(center))
