@@ -24,9 +24,8 @@ MOST = 130_000  # px of the patches that are looked at, those of the most contra
 DECAYS = 2.0, 2.5, 3.0, 4.0  # of the power, as a power of frequency
 RATIOS = 2.0, 5.0  # of frequencies across an edge to those along it that have the same power
 DIRECTIONS = 8
-STRENGTHS = torch.linspace(
-    math.log(1e-6), math.log(3.0), 16, dtype=torch.float64
-)  # logarithms of the power at a tenth of a cycle per pixel
+# Logarithms of the power at a tenth of a cycle per pixel.
+STRENGTHS = torch.linspace(math.log(1e-6), math.log(3.0), 16, dtype=torch.float64)
 LOWEST = 1.6  # cycles per patch: below, its window mixes in the mean
 ALIKE = 2.25  # neighbouring frequencies that the window has made one, on average; every other one tells as much
 OVERLAP = 0.5  # of a patch's evidence, as half of its pixels are others' too

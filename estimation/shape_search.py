@@ -26,9 +26,7 @@ BENDS = {"arc": 0.3}, {"swing": 0.3}, {"swing": -0.3}
 POINTS = 6  # of a bent path
 SLIGHTLY = 0.1  # for the best line, to see whether it is one
 LINES, STARTS, GO_ON = 3, 4, 3  # lengths of lines that are fitted, and that are bent; paths that are fitted to the end
-GRID = (
-    1024  # values per px or logarithm, after each round: else what threads round off differently grows a thousandfold
-)
+GRID = 1024  # values per px or logarithm after each round, or what threads round off differently grows a thousandfold
 STEPS, RATE, SLOWER = 12, 0.15, 0.75  # in each round; at first, in px or logarithms; from round to round
 
 HASTE = 1.0  # evidence of a patch against a speed that varies as much as its mean
@@ -119,10 +117,8 @@ class ShapeSearch:
 
     def climb(self, fit: Fit, uneven: list[float]) -> Fit:
         """A fit after a round of expectation maximization for each uneven part."""
-        numbers, noise = (
-            fit.numbers.clone().requires_grad_(),
-            torch.tensor(math.log(fit.noise), dtype=torch.float64, requires_grad=True),
-        )
+        numbers = fit.numbers.clone().requires_grad_()
+        noise = torch.tensor(math.log(fit.noise), dtype=torch.float64, requires_grad=True)
         least, most = 2 * math.log(self.least), 2 * math.log(self.most) + math.log(2)
         descent = Adam([numbers, noise], lr=RATE)
         with torch.enable_grad():
