@@ -72,20 +72,20 @@ def stationary_weights(
     if operator.cosine_gain is not None:
         return covariance.filter(residual, 1 / (noise_variance + operator.cosine_gain**2 * covariance.power))
 
-    variance = covariance.variance
-    nearly = operator.preconditioner(noise_variance, variance)
-    iterations = APPROXIMATE_ITERATIONS if nearly else iterations
-
-    def precondition(u: Tensor) -> Tensor:
-        if operator.orthonormal_rows:
-            return u  # the inverse is a number, which changes no direction
-        return nearly(u) if nearly else problem.solve(u, variance)
-
-    def normal(u: Tensor) -> Tensor:
-        w = precondition(u)
+    def normal(w: Tensor) -> Tensor:
         return noise_variance * w + operator.measured_covariance(covariance, w)
 
-    u, _ = gmres(normal, residual, STATIONARY_TOLERANCE, iterations)
+    if operator.orthonormal_rows:  # the preconditioner is a number, which changes no direction
+        return gmres(normal, residual, STATIONARY_TOLERANCE, iterations)[0]
+    variance = covariance.variance
+    nearly = operator.preconditioner(noise_variance, variance)
+    precondition = nearly or (lambda u: problem.solve(u, variance))
+    u, _ = gmres(
+        lambda u: normal(precondition(u)),
+        residual,
+        STATIONARY_TOLERANCE,
+        APPROXIMATE_ITERATIONS if nearly else iterations,
+    )
     return precondition(u)
 
 

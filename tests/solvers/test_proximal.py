@@ -55,10 +55,9 @@ def stationary(batch=3):
 def test_stationary_normal_equations(name, monkeypatch):
     """z - center = R A^T (y - A z) / s^2."""
     monkeypatch.setattr(proximal_module, "STATIONARY_TOLERANCE", 1e-10)
-    monkeypatch.setattr(proximal_module, "STATIONARY_ITERATIONS", 300)
     problem, center = problem_and_center(OPERATORS[name])
     covariance = stationary()
-    z = stationary_proximal(problem, center, covariance)
+    z = stationary_proximal(problem, center, covariance, iterations=300)
     pull = covariance(problem.operator.adjoint(problem.residual(z))) / S**2
     assert (pull - (z - center)).norm() <= 1e-6 * (z - center).norm()
 
