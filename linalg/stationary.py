@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .cosine_basis import CosineBasis
@@ -31,15 +32,19 @@ class Stationary:
         return self.basis.inverse(self.weigh(self.basis.transform(x), gain))
 
     def weigh(self, modes: Tensor, gain: Tensor) -> Tensor:
-        """The same on the modes of x."""
+        """The same on the modes of x's channels."""
         if self.mixing is None:
             return gain * modes
         return _mixed(self.mixing.T, gain * _mixed(self.mixing, modes))
 
     def modes(self, x: Tensor) -> Tensor:
-        """Those whose power it is, of x."""
+        """Those whose power it is, of x, [B, C, H, W]."""
         modes = self.basis.transform(x)
         return modes if self.mixing is None else _mixed(self.mixing, modes)
+
+    def image(self, modes: Tensor) -> Tensor:
+        """That of these modes: the inverse, and the transpose, of `modes`."""
+        return self.basis.inverse(modes if self.mixing is None else _mixed(self.mixing.T, modes))
 
     @property
     def variance(self) -> Tensor:
@@ -48,5 +53,6 @@ class Stationary:
 
 
 def _mixed(matrix: Tensor, channels: Tensor) -> Tensor:
-    """[C, C] times [B, C, H, W]; as sums, since how products of a whole batch are summed may depend on its size."""
-    return (matrix[:, :, None, None] * channels[:, None]).sum(2)
+    """[C, C] times [B, C, H, W], one product per image: its rounding is the same for any number."""
+    product = torch.bmm(matrix.expand(len(channels), -1, -1), channels.flatten(2))
+    return product.unflatten(2, channels.shape[2:])

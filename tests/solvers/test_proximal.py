@@ -12,7 +12,7 @@ from maprps.operators.inpainting import Inpainting
 from maprps.operators.resampling import SuperResolution
 from maprps.solvers import proximal as proximal_module
 from maprps.solvers.problem import Problem
-from maprps.solvers.proximal import proximal, stationary_proximal
+from maprps.solvers.proximal import LEAST_FILLED_NOISE, proximal, stationary_proximal
 
 S = 0.05
 SIZE = 16
@@ -28,10 +28,10 @@ def random(*shape, seed=0, dtype=torch.float64):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
-def problem_and_center(degradation, batch=3):
+def problem_and_center(degradation, batch=3, noise_std=S):
     operator = degradation.build(3, SIZE, SIZE, dtype=torch.float64)
     y = operator.keep(random(batch, *operator.measurement_shape, seed=1))
-    return Problem(operator, y, S), random(batch, 3, SIZE, SIZE, seed=2)
+    return Problem(operator, y, noise_std), random(batch, 3, SIZE, SIZE, seed=2)
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -52,13 +52,16 @@ def stationary(batch=3):
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-def test_stationary_normal_equations(name, monkeypatch):
-    """z - center = R A^T (y - A z) / s^2."""
+@pytest.mark.parametrize("noise_std", [S, LEAST_FILLED_NOISE / 2])
+def test_stationary_normal_equations(name, noise_std, monkeypatch):
+    """z - center = R A^T (y - A z) / s^2, where masks are filled in and where the noise is too little for that."""
     monkeypatch.setattr(proximal_module, "STATIONARY_TOLERANCE", 1e-10)
-    problem, center = problem_and_center(OPERATORS[name])
+    monkeypatch.setattr(proximal_module, "FILLING_TOLERANCE", 1e-12)
+    monkeypatch.setattr(proximal_module, "FILLING_ITERATIONS", 300)
+    problem, center = problem_and_center(OPERATORS[name], noise_std=noise_std)
     covariance = stationary()
     z = stationary_proximal(problem, center, covariance, iterations=300)
-    pull = covariance(problem.operator.adjoint(problem.residual(z))) / S**2
+    pull = covariance(problem.operator.adjoint(problem.residual(z))) / noise_std**2
     assert (pull - (z - center)).norm() <= 1e-6 * (z - center).norm()
 
 
