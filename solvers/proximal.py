@@ -79,7 +79,7 @@ def _filled(problem: Problem, residual: Tensor, covariance: Stationary) -> Tenso
 
         (I - g C (I - A^T A) C^T g) v = g C A^T residual.
 
-    Its eigenvalues lie between s^2 / (s^2 + R) and 1, and what is missing has mostly high frequencies, where R is small.
+    Its eigenvalues lie between s^2 / (s^2 + R) and 1; what is missing has mostly high frequencies, where R is small.
     """
     operator = problem.linear_operator
     gain = (covariance.power / (covariance.power + problem.noise_std**2)).sqrt()
