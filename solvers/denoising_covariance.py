@@ -24,7 +24,7 @@ def denoising_covariance(x: Tensor, denoised: Tensor, sigma: float) -> Stationar
     """
     basis = CosineBasis.of(x)
     mixing = opponent(x) if x.shape[1] == 3 else None
-    probed = Stationary(basis, torch.ones_like(x), mixing)
+    probed = Stationary(basis, x.new_ones(1, 1, 1, 1), mixing)
     noisy, clean = probed.modes(x), probed.modes(denoised)
     products = torch.stack([clean * noisy, noisy.square()], 1)
     if mixing is None:

@@ -57,5 +57,5 @@ def _integrated(x: Tensor, sigma: float, next_sigma: float, past: Sequence[tuple
     weights = np.linalg.solve(np.vander(places, increasing=True).T, moments)
     x = kept * x
     for weight, (_, denoised) in zip(weights.tolist(), past, strict=True):
-        x = x + weight * denoised
+        x = x.add(denoised, alpha=weight)
     return x
