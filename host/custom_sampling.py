@@ -6,7 +6,6 @@ Either our sampler drives any of the host's guiders, or our guider serves any of
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
 from dataclasses import replace
 
 import comfy.samplers
@@ -89,12 +88,11 @@ class PosteriorGuider(comfy.samplers.CFGGuider):
 
     def sample(self, noise: Tensor, *args, **kwargs) -> Tensor:
         self.guided: GuidedDenoiser | None = None  # every run has its own, without a history
-        drawing = nullcontext()
-        if self.frames:
-            copies = copies_of(noise, self.restoration)
-            noise, drawing = noise_of_first(noise, copies), drawn_for_first(copies)
-        with drawing:
+        if not self.frames:
             return super().sample(noise, *args, **kwargs)
+        copies = copies_of(noise, self.restoration)
+        with drawn_for_first(copies):
+            return super().sample(noise_of_first(noise, copies), *args, **kwargs)
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict = {}, seed=None) -> Tensor:  # noqa: B006
         shape = without_frame_axis(x).shape
