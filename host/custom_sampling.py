@@ -15,6 +15,7 @@ from torch import Tensor
 from ..solvers.guidance import Guidance, GuidedDenoiser
 from ..solvers.noise import Noise
 from ..solvers.posterior_sampling import Sampler
+from .clip_noise import drawn_for_first, noise_of_first
 from .denoiser import HostDenoiser, check_finite, to_noise_std
 from .frames import with_frame_axis, without_frame_axis
 from .memory import sparing
@@ -42,8 +43,7 @@ class PosteriorSampler(comfy.samplers.Sampler):
         noise = without_frame_axis(noise)
         copies, numbers = copies_of(noise, self.restoration), streams(noise)
         if self.frames:
-            count = self.restoration.count
-            noise, numbers = noise[:copies].repeat(count, 1, 1, 1), numbers[:copies] * count
+            noise, numbers = noise_of_first(noise, copies), numbers[:copies] * self.restoration.count
         workload = self.restoration.workload(copies, self.guidance.differentiates)
         workload = replace(workload, model=model_wrap.model_patcher)
 
@@ -73,19 +73,26 @@ class PosteriorSampler(comfy.samplers.Sampler):
 
 
 class PosteriorGuider(comfy.samplers.CFGGuider):
-    """GUIDER: where a guider of the host returns E[x0 | x_sigma], this one returns E[x0 | x_sigma, y]."""
+    """GUIDER: where a guider of the host returns E[x0 | x_sigma], this one returns E[x0 | x_sigma, y].
 
-    def __init__(self, restoration: Restoration, guidance: Guidance):
+    frames: the measurements are those of a clip, and all get the noise of the first, also what samplers add on the way.
+    """
+
+    def __init__(self, restoration: Restoration, guidance: Guidance, frames: bool = False):
         restoration.check_prompts()
         self.workload = restoration.workload(gradients=guidance.differentiates).resident()
         super().__init__(self.workload.model)
-        self.restoration, self.guidance = restoration, guidance
+        self.restoration, self.guidance, self.frames = restoration, guidance, frames
         conditioning = Conditioning(restoration.positive, restoration.negative, restoration.cfg)
         conditioning.apply(self, guidance.differentiates)
 
-    def sample(self, *args, **kwargs) -> Tensor:
+    def sample(self, noise: Tensor, *args, **kwargs) -> Tensor:
         self.guided: GuidedDenoiser | None = None  # every run has its own, without a history
-        return super().sample(*args, **kwargs)
+        if not self.frames:
+            return super().sample(noise, *args, **kwargs)
+        copies = copies_of(noise, self.restoration)
+        with drawn_for_first(copies):
+            return super().sample(noise_of_first(noise, copies), *args, **kwargs)
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict = {}, seed=None) -> Tensor:  # noqa: B006
         shape = without_frame_axis(x).shape

@@ -37,8 +37,8 @@ def sparing(attempt: Callable[[bool], Result], gradients: bool = False) -> Resul
         comfy.model_management.soft_empty_cache()
     less = ", or choose the guidance 'proximal', which takes no gradients through the model" if gradients else ""
     raise MemoryError(
-        "There is not enough memory for this picture, even in the smallest pieces: lower 'tile' or 'samples', or take "
-        f"a smaller picture or fewer at a time{less}."
+        "There is not enough memory for this picture, even in the smallest pieces: take a smaller picture or fewer at "
+        f"a time, or lower 'tile' or 'samples' where the node has them{less}."
     )
 
 

@@ -45,6 +45,18 @@ def guidance_inputs() -> list[io.Input]:
     ]
 
 
+def frames_input() -> io.Input:
+    return advanced(
+        io.Boolean.Input(
+            "frames",
+            optional=True,
+            default=False,
+            tooltip="The measurements are frames of a clip: all get the noise of the first, so that it does not "
+            "flicker.",
+        )
+    )
+
+
 class PosteriorSamplerNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -60,15 +72,7 @@ class PosteriorSamplerNode(io.ComfyNode):
                 *guidance_inputs(),
                 combo_input("solver", SOLVERS.names, SOLVERS.default, SOLVERS.tooltip()),
                 tile_input(),
-                advanced(
-                    io.Boolean.Input(
-                        "frames",
-                        optional=True,
-                        default=False,
-                        tooltip="The measurements are frames of a clip: all get the noise of the first, so that it "
-                        "does not flicker.",
-                    )
-                ),
+                frames_input(),
             ],
             outputs=[io.Sampler.Output(tooltip="For sampler of SamplerCustomAdvanced.")],
         )
@@ -100,7 +104,7 @@ class PosteriorGuiderNode(io.ComfyNode):
             category="MAP-RPS/custom sampling",
             description="A GUIDER for SamplerCustomAdvanced that holds any of the host's samplers to the measurement: "
             "where another guider says what the image is given the noise, this one says it given the measurement too.",
-            inputs=[*problem_inputs(), *prompt_inputs(), *guidance_inputs(), tile_input()],
+            inputs=[*problem_inputs(), *prompt_inputs(), *guidance_inputs(), tile_input(), frames_input()],
             outputs=[io.Guider.Output(tooltip="For guider of SamplerCustomAdvanced.")],
         )
 
@@ -119,7 +123,8 @@ class PosteriorGuiderNode(io.ComfyNode):
         guidance=GUIDANCE.default,
         guidance_scale=SCALE,
         tile=TILE,
+        frames=False,
     ) -> io.NodeOutput:
         positive = positive_or_empty(positive, clip)
         restoration = Restoration(model, degradation, measurement, noise_std, 0, vae, positive, negative, cfg, tile)
-        return io.NodeOutput(PosteriorGuider(restoration, GUIDANCE[guidance](guidance_scale)))
+        return io.NodeOutput(PosteriorGuider(restoration, GUIDANCE[guidance](guidance_scale), frames))

@@ -61,7 +61,8 @@ def soak(client: Client, server: Server, runs: int, chance: random.Random) -> No
 def mixed_prompt(client: Client, chance: random.Random) -> dict:
     file = chance.choice(list(workflows()))
     prompt = small_prompt(client, file)
-    if file.stem != "restore-photo" and (name := chance.choice(OTHERS)):
+    degraded = sum(node["class_type"] == "MAPRPS_ApplyDegradation" for node in prompt.values())
+    if degraded == 1 and (name := chance.choice(OTHERS)):
         use_degradation(prompt, client.object_info(), name, None, "")
     use_numbers(prompt, noise_std=chance.uniform(0.01, 0.1), renoise=None, steps=None, seed=chance.getrandbits(63))
     for node in prompt.values():

@@ -10,7 +10,7 @@ from labs.gaussian import PowerLawPrior
 from labs.host_models import analytic_model
 from PIL import Image
 
-from maprps.host.custom_sampling import PosteriorSampler
+from maprps.host.custom_sampling import PosteriorGuider, PosteriorSampler
 from maprps.host.pixel_model import as_host_model
 from maprps.host.restoration import Restoration, estimate_map, sample_posterior
 from maprps.host.schedule import few_step_sigmas
@@ -51,11 +51,22 @@ def nodes(model, y, samples=1):
 
 
 def custom_sampling(model, y, samples=1, frames=True, solver=stochastic_adams):
-    """The same of the host's SamplerCustomAdvanced."""
-    restoration = Restoration(model, Denoising(), y, STD, 0)
+    """The same of the host's SamplerCustomAdvanced, by our sampler."""
     guider = comfy.samplers.CFGGuider(model)
     guider.set_conds([[None, {}]], [[None, {}]])
-    sampler = PosteriorSampler(restoration, Proximal(), solver, frames)
+    restoration = Restoration(model, Denoising(), y, STD, 0)
+    return sampled_by(restoration, guider, PosteriorSampler(restoration, Proximal(), solver, frames), samples)
+
+
+def guided_sampling(model, y, samples=1, frames=True, sampler="euler_ancestral"):
+    """The same by our guider, with a sampler of the host's."""
+    restoration = Restoration(model, Denoising(), y, STD, 0)
+    guider = PosteriorGuider(restoration, Proximal(), frames)
+    return sampled_by(restoration, guider, comfy.samplers.sampler_object(sampler), samples)
+
+
+def sampled_by(restoration, guider, sampler, samples):
+    y = restoration.measurement
     latent = torch.zeros(len(y) * samples, 3, SIZE, SIZE)
     sigmas = torch.tensor([*few_step_sigmas(restoration, 1.0, 12)])
     sampled = custom.SamplerCustomAdvanced.execute(
@@ -64,7 +75,7 @@ def custom_sampling(model, y, samples=1, frames=True, solver=stochastic_adams):
     return (sampled.movedim(1, -1).view(len(y), samples, SIZE, SIZE, 3) + 1) / 2
 
 
-@pytest.mark.parametrize("sample", [nodes, custom_sampling])
+@pytest.mark.parametrize("sample", [nodes, custom_sampling, guided_sampling])
 def test_frames_alike_are_restored_alike(prior, clip, sample):
     """Bit by bit; and several samples of a frame differ all the same."""
     sampled = sample(analytic_model(prior), clip[:1].repeat(3, 1, 1, 1), samples=2)
@@ -72,7 +83,7 @@ def test_frames_alike_are_restored_alike(prior, clip, sample):
     assert (sampled[0, 0] - sampled[0, 1]).norm() > 0.1 * sampled[0, 0].norm()
 
 
-@pytest.mark.parametrize("sample", [nodes, custom_sampling])
+@pytest.mark.parametrize("sample", [nodes, custom_sampling, guided_sampling])
 def test_frames_change_as_much_as_the_scene(prior, clip, sample):
     """Where the prior is Gaussian a sample is affine in the measurement and the noise: with one noise for all, a scene
     that changes evenly gives samples that do, to rounding. Their mean contracts: they change no more than the scene."""
@@ -88,6 +99,27 @@ def test_noise_of_the_hosts_differs_where_it_is_not_asked_otherwise(prior, clip)
         fixed, free = (custom_sampling(model, clip, frames=frames, solver=solver) for frames in (True, False))
         assert (fixed[1] - fixed[0]).norm() < 0.2 * (free[1] - free[0]).norm()
         assert torch.equal(fixed[0], free[0])  # the noise is that of the first
+
+
+@pytest.mark.parametrize("sampler", comfy.samplers.SAMPLER_NAMES)
+def test_frames_alike_are_restored_alike_by_any_sampler_of_the_hosts(prior, clip, sampler):
+    """Bit by bit, whatever it draws on the way, and as the first of them alone. Without `frames` they differ."""
+    model, still = analytic_model(prior), clip[:1].repeat(3, 1, 1, 1)
+    fixed, free = (guided_sampling(model, still, frames=frames, sampler=sampler) for frames in (True, False))
+    alone = guided_sampling(model, clip[:1], frames=False, sampler=sampler)
+    assert torch.equal(fixed[0], fixed[1]) and torch.equal(fixed[0], fixed[2])
+    assert (fixed[0] - alone[0]).abs().max() <= 1e-4 * alone.abs().max()
+    assert (free[0] - free[1]).norm() > 0.01 * free[0].norm()
+
+
+@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_sde", "lcm"])
+def test_a_clip_flickers_less_by_our_guider_with_one_noise(prior, clip, sampler):
+    """And the host's samplers draw as before once it has run."""
+    model = analytic_model(prior)
+    before = guided_sampling(model, clip, frames=False, sampler=sampler)
+    fixed, free = (guided_sampling(model, clip, frames=frames, sampler=sampler) for frames in (True, False))
+    assert (fixed[1] - fixed[0]).norm() < 0.2 * (free[1] - free[0]).norm()
+    assert torch.equal(before, free)
 
 
 def test_frames_of_a_clip_do_not_flicker_on_photos(photo):

@@ -3,8 +3,12 @@
 After a change that is meant to change results, `python -m tools.renew_golden` keeps new ones.
 """
 
+import random
+
 import pytest
 from labs.golden import GOLDEN, differences, kept, small_prompt, thumbnails, workflows
+
+from maprps.tools.soak import mixed_prompt
 
 TOLERANCE = 0.05
 """Mean over a thumbnail, in levels of 8 bits. One thread or two, with vector instructions or without, on ComfyUI 0.3.75
@@ -27,6 +31,12 @@ def test_a_changed_result_is_seen(server):
             node["inputs"]["noise_std"] = 0.105
     found = differences(thumbnails(server, prompt), kept("denoising"))
     assert [picture for picture, change in found.items() if change > TOLERANCE] == ["2_map 1", "3_sample 1"]
+
+
+def test_a_soak_can_mix_all_of_them(server):
+    """Also those that damage no photo, or damage it in several ways, where there is no one degradation to change."""
+    for seed in range(80):
+        assert mixed_prompt(server, random.Random(seed))
 
 
 def test_none_is_left_over():

@@ -16,6 +16,8 @@ comfy.conds.CONDRegular
 comfy.controlnet.ControlBase
 comfy.controlnet.ControlNet
 comfy.hooks.EnumHookType.Weight
+comfy.k_diffusion.sampling.BrownianTreeNoiseSampler
+comfy.k_diffusion.sampling.default_noise_sampler
 comfy.latent_formats.LatentFormat
 comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel
 comfy.model_base.BaseModel

@@ -1,6 +1,7 @@
 """Networks in pieces: the whole's result where they are local, the host's conditioning cut with them, memory asked for
 by the piece, and what happens where it does not suffice."""
 
+import sys
 from dataclasses import replace
 
 import comfy.controlnet
@@ -15,6 +16,7 @@ from torch.nn.functional import avg_pool2d
 
 from maprps.host import memory, run
 from maprps.host.custom_sampling import PosteriorGuider
+from maprps.host.images import to_model_units
 from maprps.host.latent_example import load_latent_example
 from maprps.host.pixel_model import as_host_model
 from maprps.host.restoration import Restoration, estimate_map, sample_posterior
@@ -22,6 +24,7 @@ from maprps.host.run import Conditioning, Workload, run_solver
 from maprps.host.statistics import Statistics, sample
 from maprps.host.tiled_model import TiledPrediction
 from maprps.host.tiles import WHOLE, Cut, Piece, piecewise
+from maprps.host.vae import HostVAE
 from maprps.models import load_embedded
 from maprps.operators.denoising import Denoising
 from maprps.operators.resampling import SuperResolution
@@ -223,6 +226,19 @@ def test_a_sample_is_taken_from_all_over():
     assert made.shape == (1, 1, 32, 32)
     assert made.unique().tolist() == [n for start in (0, 31, 61, 92) for n in range(start, start + 8)]
     assert sample(x, 100) is x
+
+
+def test_tiles_of_the_embedded_vae_are_the_whole(photo):
+    """Both ways, to a twentieth of the step of an 8-bit picture."""
+    model, vae = load_latent_example()
+    picture = to_model_units(photo("coffee"))[..., :200, :]
+    host_vae = HostVAE(vae, model, tuple(picture.shape[-2:]))
+    latents = host_vae.encode(picture)
+    decoded = host_vae.decode(latents)
+    host_vae.plan(1, sys.maxsize, tile=256)
+    assert (host_vae.encode(picture) - latents).abs().max() <= 2e-4 * (latents.max() - latents.min())
+    assert (host_vae.decode(latents) - decoded).abs().max() <= 2e-4 * 2
+    assert host_vae.tiled
 
 
 @pytest.mark.slow
