@@ -69,7 +69,7 @@ class Annealed:
         change = torch.zeros_like(norm(start))
         least = torch.full((len(start),), torch.inf, device=start.device)
         calls = 0
-        step, last_step, end, most = _trusting_step, _trusting_step, self.sigma_end, self.discrepancy
+        step, last_step, end, most = trusting_step, trusting_step, self.sigma_end, self.discrepancy
         if problem.linear and problem.linear_operator.orthonormal_rows:
             step, last_step, most = _filling_step, _replacing_step, math.inf
             end = max(denoise.sigma_min, _back_projected_noise(problem, x))
@@ -104,7 +104,7 @@ def fixed_point_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: floa
     return proximal(problem, denoise(x, per_image(sigma, x)), sigma**2, start=x)
 
 
-def _trusting_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Tensor:
+def trusting_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Tensor:
     """The same with a variance of up to MOST_VARIANCE next_sigma^2, where the denoiser is not linear.
 
     The more variance, the more noise of the measurement comes in, most where A shows little. A linear denoiser, as that
