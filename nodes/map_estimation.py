@@ -26,9 +26,9 @@ from .inputs import (
 from .newer_hosts import advanced
 
 LEAST_NOISE_STD = 0.002  # rounding to 8 bits makes half of that
-TOO_LARGE, TOO_SMALL = 0.65, 1.3
-"""Residuals in units of the noise that say so of noise_std. The right one gives 0.7 to 1, twice as much 0.5 to 0.75,
-and half as much 0.7 to 2, the latter for a blur."""
+TOO_LARGE, TOO_SMALL = 0.38, 1.3
+"""Residuals in units of the noise that say so of noise_std. The right one gives 0.4 to 1, the least for a photo shrunk
+by little, three times as much 0.35 to 1, and half as much 0.5 to 2, the latter for a blur."""
 
 
 def method_inputs(kind: Kind) -> list[io.Input]:
