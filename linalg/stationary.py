@@ -29,10 +29,10 @@ class Stationary:
 
     def filter(self, x: Tensor, gain: Tensor) -> Tensor:
         """x, [B, C, H, W], with each mode of each mixture times its gain, shaped like the power."""
-        return self.basis.inverse(self.weigh(self.basis.transform(x), gain))
+        return self.image(gain * self.modes(x))
 
     def weigh(self, modes: Tensor, gain: Tensor) -> Tensor:
-        """The same on the modes of x's channels."""
+        """The same between the modes of x's channels."""
         if self.mixing is None:
             return gain * modes
         return _mixed(self.mixing.T, gain * _mixed(self.mixing, modes))

@@ -69,16 +69,16 @@ class Annealed:
         change = torch.zeros_like(norm(start))
         least = torch.full((len(start),), torch.inf, device=start.device)
         calls = 0
-        step, last_step, end, most = trusting_step, trusting_step, self.sigma_end, self.discrepancy
+        step, end, most = trusting_step, self.sigma_end, self.discrepancy
         if problem.linear and problem.linear_operator.orthonormal_rows:
-            step, last_step, most = _filling_step, _replacing_step, math.inf
+            step, most = _filling_step, math.inf
             end = max(denoise.sigma_min, _back_projected_noise(problem, x))
         sigmas = log_sigmas(self.sigma_start, min(end, self.sigma_start), self.steps)
         for calls, (sigma, next_sigma) in enumerate(pairwise(sigmas), 1):
             ahead = x
             if calls > 2:  # the first change is from a guess, which is no direction to go on in
                 ahead = x + self.momentum * unmeasured(problem, x, x - previous)
-            mapped = (last_step if calls == self.steps else step)(problem, denoise, ahead, sigma, next_sigma)
+            mapped = step(problem, denoise, ahead, sigma, next_sigma)
             residual = problem.relative_residual(mapped)
             if calls > 1:
                 active = active & (residual <= most * least.clamp_min(1)).view_as(active)
@@ -119,24 +119,18 @@ def trusting_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, 
 
 
 def _filling_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Tensor:
-    """A denoiser call as in `_replacing_step`, and the proximal step of the covariance that is read off it.
+    """What was measured in the place of that part of x, one denoiser call, and, but for the last level, the proximal
+    step of the covariance that is read off it; for an A with orthonormal rows.
 
     Its noise is at least LEAST_NOISE sigma: edges are not stationary, and with next to no noise a texture would go on
     across them.
     """
-    replaced = _replaced(problem, x)
+    replaced = x + problem.linear_operator.adjoint(problem.residual(x))
     denoised = denoise(replaced, per_image(sigma, x))
+    if not next_sigma:
+        return denoised
     careful = replace(problem, noise_std=max(problem.noise_std, LEAST_NOISE * sigma))
     return stationary_proximal(careful, denoised, denoising_covariance(replaced, denoised, sigma))
-
-
-def _replacing_step(problem: Problem, denoise: Denoiser, x: Tensor, sigma: float, next_sigma: float) -> Tensor:
-    """What was measured in the place of that part of x, then one denoiser call; for an A with orthonormal rows."""
-    return denoise(_replaced(problem, x), per_image(sigma, x))
-
-
-def _replaced(problem: Problem, x: Tensor) -> Tensor:
-    return x + problem.linear_operator.adjoint(problem.residual(x))
 
 
 def _back_projected_noise(problem: Problem, x: Tensor) -> float:
