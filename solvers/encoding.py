@@ -21,17 +21,14 @@ from ..linalg.cosine_basis import CosineBasis
 from ..linalg.dot import dot
 from ..linalg.rings import pooled
 from ..linalg.stationary import Stationary
+from .mean_jacobian import PROBE
 from .noise import Noise
 from .opponent import opponent
-from .preconditioned_descent import PROBE, PreconditionedDescent
 from .problem import Problem, identity
 from .proximal import stationary_proximal
 
 LEAST_SHARE = 0.1
 """Of a frequency that D can show: below that the measurement of it is noise."""
-MISFIT = 1.01
-"""Root mean square residual, in units of the noise, from which on encoding has lost what was measured."""
-DESCENT_STEPS = 2
 
 
 class Encoding:
@@ -39,8 +36,8 @@ class Encoding:
     w]. Costs three decodings and two encodings, and each step a decoding and two encodings."""
 
     def __init__(self, problem: Problem, latents: Tensor):
-        self.problem = problem
-        self.descend = PreconditionedDescent(problem)
+        assert problem.encoder is not None
+        self._decode, self._encode = problem.decoder, problem.encoder
         self.pixels = replace(problem, decoder=identity, encoder=None)
         self._unit = self._probed(latents)
 
@@ -48,28 +45,24 @@ class Encoding:
         """What latents of that variance, a number or [B, 1, 1, 1], come to in pixels."""
         return replace(self._unit, power=variance * self._unit.power)
 
-    def proximal(self, center: Tensor, variance: float | Tensor, refined: bool) -> Tensor:
-        """About argmin_z |y - A(D(z))|^2 / (2 s^2) + |z - center|^2 / (2 variance), from center, [B, C, h, w].
+    def proximal(self, center: Tensor, variance: float | Tensor) -> Tensor:
+        """About argmin_z |y - A(D(z))|^2 / (2 s^2) + |z - center|^2 / (2 variance), from center, [B, C, h, w]."""
+        return self._moved(center, variance)[0]
 
-        refined: z is decoded, and encoded again to make up for what encoding had changed; images whose residual is
-        above MISFIT even so, because the encoder does not find what shows the picture best, go on by DESCENT_STEPS of
-        PreconditionedDescent. At high noise levels neither is needed: what a step misses there, the next ones mend.
-        """
-        decoder, encoder = self.problem.decoder, self.problem.encoder
-        assert encoder is not None
-        decoded = decoder(center)
+    def corrected(self, center: Tensor, variance: float | Tensor) -> tuple[Tensor, Tensor]:
+        """The same, decoded, and encoded again to make up for what encoding had changed; and the root mean square
+        residual of what was decoded, in units of the noise, [B]. At high noise levels that is not needed: what a step
+        misses there, the next ones mend."""
+        z, target = self._moved(center, variance)
+        decoded = self._decode(z)
+        return z + target - self._encode(decoded), self.pixels.relative_residual(decoded)
+
+    def _moved(self, center: Tensor, variance: float | Tensor) -> tuple[Tensor, Tensor]:
+        """center + E(x+) - E(D(center)), and E(x+)."""
+        decoded = self._decode(center)
         moved = stationary_proximal(self.pixels, decoded, self.covariance(variance))
-        target = encoder(self._up_to_noise(decoded, moved))
-        z = center + target - encoder(decoded)
-        if not refined:
-            return z
-        decoded = decoder(z)
-        z = z + target - encoder(decoded)
-        misfit = self.pixels.relative_residual(decoded) > MISFIT
-        if not misfit.any():
-            return z
-        white = Stationary(CosineBasis.of(z), variance * torch.ones_like(z[:, :1]))
-        return torch.where(misfit.view(-1, 1, 1, 1), self.descend(z, center, white, DESCENT_STEPS), z)
+        target = self._encode(self._up_to_noise(decoded, moved))
+        return center + target - self._encode(decoded), target
 
     def _up_to_noise(self, x: Tensor, moved: Tensor) -> Tensor:
         """The first point from x to moved whose residual is as large as the noise, or moved (Morozov's discrepancy
@@ -83,13 +76,11 @@ class Encoding:
         return torch.lerp(x, moved, part)
 
     def _probed(self, z: Tensor) -> Stationary:
-        decoder, encoder = self.problem.decoder, self.problem.encoder
-        assert encoder is not None
         noise = Noise(0, [0] * len(z), 0)  # one probe for all images, so that none depends on its batch
-        x = decoder(z)
-        shown = decoder(z + PROBE * noise.like(z)) - x
+        x = self._decode(z)
+        shown = self._decode(z + PROBE * noise.like(z)) - x
         pattern = PROBE / 2 * noise.like(x)
-        kept = decoder(z + encoder(x + pattern) - encoder(x)) - x
+        kept = self._decode(z + self._encode(x + pattern) - self._encode(x)) - x
 
         basis = CosineBasis.of(x)
         probed = Stationary(basis, torch.ones_like(x), opponent(x))

@@ -16,17 +16,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ..denoising_covariance import denoising_covariance
-from ..encoding import Encoding
+from ..latent_step import LatentStep
 from ..problem import Denoiser, Problem, per_image
 from ..proximal import proximal, stationary_proximal
 from .guidance import Guided, GuidedDenoiser
 from .noisy_image import denoised_with
 
+# Noise levels in model units, of data steps through a decoder:
+GRADIENTS_BELOW = 0.5
+"""Above it, what a step misses is noise to the next ones."""
 ENCODED_ABOVE = 0.15
-"""Noise level in model units, above which data steps through a decoder begin by encoding."""
+"""Below it the way is short, and a mean Jacobian that explains what A sees needs no gradient."""
+PROBED_AGAIN = 1.0, 0.5
+"""Where the picture has more detail than at the level before, if sampling began above."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Proximal:
         if problem.noisy_image is not None and self.prior_variance is None:
             return denoised_with(*problem.noisy_image, denoise)
         if problem.encoder is not None and self.prior_variance is None:
-            return _encoded(problem, denoise)
+            return _through_decoder(problem, denoise)
 
         def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
             denoised = denoise(x, per_image(sigma, x))
@@ -53,20 +59,26 @@ class Proximal:
         return guided
 
 
-def _encoded(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
-    """The same through a decoder, by a few gradients of it; where sigma is large, from the point that encoding reaches,
-    since the way is far there, and gradients alone go astray."""
-    encoding: Encoding | None = None
+def _through_decoder(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
+    """The same through a decoder: by what reaches far without a gradient, then, where that leaves something, by one."""
+    step: LatentStep | None = None
+    levels = list(PROBED_AGAIN)
 
     def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
-        nonlocal encoding
+        nonlocal step
         denoised = denoise(x, per_image(sigma, x))
         covariance = denoising_covariance(x, denoised, sigma)
-        if encoding is None:
-            encoding = Encoding(problem, denoised)
-        if sigma > ENCODED_ABOVE:
-            z = encoding.proximal(denoised, covariance.variance, refined=False)
-            return Guided(encoding.descend(z, denoised, covariance, steps=1))
-        return Guided(encoding.descend(denoised, denoised, covariance, steps=2))
+        fallen = [level for level in levels if sigma <= level]
+        if step is None:
+            step = LatentStep(problem, denoised)
+        elif fallen:
+            step.probe(denoised)
+        levels[:] = [level for level in levels if level not in fallen]
+        near = sigma <= ENCODED_ABOVE
+        z = step.reach(denoised, covariance, encode=not near)
+        if sigma > GRADIENTS_BELOW or (near and step.is_explained.all()):
+            return Guided(z)
+        lowered = step.descend(z, denoised, covariance, steps=2 if near and not problem.operator.linear else 1)
+        return Guided(torch.where(step.is_explained, z, lowered) if near else lowered)
 
     return guided
