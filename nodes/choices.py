@@ -176,9 +176,8 @@ METHODS: Choices[Method] = Choices(
         Choice(
             "fast",
             Encoded(),
-            "a denoising, then a step to the data, taken in pixels and encoded, as the noise level falls; "
-            f"{Encoded.steps} model calls, and gradients of the decoder in the last of them, where encoding has lost "
-            "what was measured",
+            f"a denoising, then a step to the data, as the noise level falls; {Encoded.steps} model calls, and in the "
+            "last of them a few gradients of the decoder, where fine detail was measured",
             pixel=False,
         ),
         Choice(

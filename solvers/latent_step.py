@@ -31,27 +31,26 @@ class LatentStep:
     def __init__(self, problem: Problem, latents: Tensor):
         self.problem = problem
         self._encoding: Encoding | None = None
-        self.probe(latents)
-
-    def probe(self, latents: Tensor) -> None:
-        """Reads the mean Jacobian off other latents: off those of a smooth picture it is not that of a detailed one."""
-        self._jacobian = MeanJacobian(self.problem, latents) if self.problem.operator.linear else None
-        self.descend = PreconditionedDescent(self.problem, self._jacobian)
+        self._jacobian = MeanJacobian(problem, latents) if problem.operator.linear else None
+        self.descend = PreconditionedDescent(problem, self._jacobian)
         self.is_explained = latents.new_zeros(len(latents), 1, 1, 1).bool()
         """The images for which the mean Jacobian serves, [B, 1, 1, 1]."""
         if self._jacobian is not None:
             self.is_explained = self._jacobian.explained.view(-1, 1, 1, 1) > EXPLAINED
+
+    def encode(self, center: Tensor, covariance: Stationary) -> Tensor:
+        """In pixels, then encoded, from center, [B, C, h, w]; takes the variance of the covariance alone."""
+        return self.encoding(center).proximal(center, covariance.variance)
 
     def reach(self, center: Tensor, covariance: Stationary, encode: bool = True) -> Tensor:
         """Without a gradient, from center, [B, C, h, w]. encode: whether images that the mean Jacobian does not explain
         go by encoding; else they go by it even so, and stay if A is not linear. covariance: R, the same for all
         channels, of which encoding takes the variance alone."""
         if self._jacobian is None:
-            return self.encoding(center).proximal(center, covariance.variance) if encode else center
+            return self.encode(center, covariance) if encode else center
         if self.is_explained.all() or not encode:
             return self._jacobian.proximal(center, covariance)
-        encoded = self.encoding(center).proximal(center, covariance.variance)
-        return self._where_explained(center, covariance, encoded)
+        return self._where_explained(center, covariance, self.encode(center, covariance))
 
     def refine(self, center: Tensor, covariance: Stationary) -> Tensor:
         """From center as exactly as it pays: by the mean Jacobian where it explains the image; else encoded and

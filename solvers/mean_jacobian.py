@@ -49,17 +49,20 @@ class MeanJacobian:
         count = min(max(2, math.ceil(LATENTS_PER_WEIGHT * unknowns / self.size.numel())), MOST_PROBES)
         gram = torch.eye(unknowns, device=z.device) * RIDGE * self.size.numel()
         moments = torch.zeros((), device=z.device)
-        self.explained = torch.zeros(len(z), device=z.device)
         for i in range(count):
             probe = noise.like(z)
             change = (problem.decoder(z + PROBE * probe) - x) / PROBE
             if i == count - 1:  # judged by the one that it has not seen yet
                 self._weights = torch.linalg.solve(gram, moments)
-                self.explained = self._share(probe, change)
+                seen, missed = (dot(a, a) for a in self._seen(probe, change))
             near = self._neighbors(probe)
             gram = gram + near.mT @ near
             moments = moments + near.mT @ self._squares(change)
         self._weights = torch.linalg.solve(gram, moments)
+        self.explained = (1 - missed / seen).flatten()
+        """How much of what A sees of a change of latents J explains, [B]; 1 is all."""
+        self.missed = missed / dot(probe, probe)
+        """The mean square of the rest, for latents of variance 1, [B, 1, 1, 1]."""
 
     def __call__(self, change: Tensor) -> Tensor:
         """J times a change of latents: [B, C, h, w] to [B, 3, H, W]."""
@@ -75,26 +78,32 @@ class MeanJacobian:
 
     def proximal(self, center: Tensor, covariance: Stationary) -> Tensor:
         """argmin_z |y - A(D(center) + J (z - center))|^2 / (2 s^2) + (z - center)^T R^-1 (z - center) / 2, [B, C, h,
-        w], with R the covariance; about, where R is large against s^2."""
+        w], with R the covariance; about, where R is large against s^2. That J misses something is not reckoned with:
+        steps would be shorter, and estimates up to .2 dB worse."""
         residual = self.problem.linear_operator.adjoint(self.problem.residual(center))
-        return center + self.inverse(self.adjoint(residual) / self.problem.noise_std**2, covariance)
+        return center + self._inverse(self.adjoint(residual) / self.problem.noise_std**2, covariance, 0.0)
 
     def inverse(self, gradient: Tensor, covariance: Stationary) -> Tensor:
-        """(J^T A^T A J / s^2 + R^-1)^-1 gradient, [B, C, h, w]; R may be singular."""
+        """About (E[D'^T A^T A D'] / s^2 + R^-1)^-1 gradient, [B, C, h, w], for D's own Jacobian D': its mean over the
+        picture is J^T A^T A J and what J misses, taken to be the same for all latents. R may be singular."""
+        return self._inverse(gradient, covariance, self.missed)
+
+    def _inverse(self, gradient: Tensor, covariance: Stationary, missed: Tensor | float) -> Tensor:
+        """(J^T A^T A J / s^2 + missed I / s^2 + R^-1)^-1 gradient."""
         operator, noise_variance = self.problem.linear_operator, self.problem.noise_std**2
 
         def normal(u: Tensor) -> Tensor:
-            seen = operator.adjoint(operator(self(covariance.root(u))))
-            return u + covariance.root(self.adjoint(seen)) / noise_variance
+            x = covariance.root(u)
+            seen = self.adjoint(operator.adjoint(operator(self(x))))
+            return u + covariance.root(seen + missed * x) / noise_variance
 
         target = covariance.root(gradient)
         return covariance.root(conjugate_gradients(normal, target, TOLERANCE, ITERATIONS, cut_short=True))
 
-    def _share(self, probe: Tensor, change: Tensor) -> Tensor:
-        """Of what A sees of a change by the probe, how much J explains, [B]; 1 is all."""
+    def _seen(self, probe: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+        """What A sees of a change of pixels by the probe, and of what J misses of it."""
         operator = self.problem.linear_operator
-        seen, missed = operator(change), operator(change - self(probe))
-        return 1 - (dot(missed, missed) / dot(seen, seen)).flatten()
+        return operator(change), operator(change - self(probe))
 
     def _neighbors(self, z: Tensor) -> Tensor:
         """[B, C, h, w] to [B, h w, C times NEIGHBORS squared]."""

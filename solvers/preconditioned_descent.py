@@ -30,8 +30,10 @@ LEAST_VARIANCE = 1e-4
 """Of the mean, that a direction is taken to have: a denoiser may give none to some frequencies."""
 LONGEST = 2.0
 """Of a step, in lengths that the preconditioner alone would give it."""
+TRIED = 0.5
+"""Of such a length, where a step is tried: most are as long as .3 to .6."""
 CONFIRMED = 0.25
-"""Of what the slope promises for a whole step, from which on it is no question that a part of it is right."""
+"""Of what the slope promises there, from which on a step as long as that is not in question."""
 
 
 class PreconditionedDescent:
@@ -67,11 +69,12 @@ class PreconditionedDescent:
             turned = precondition(gradient)
             share = (dot(turned, gradient - before) / dot(turned_before, before)).nan_to_num(0, 0, 0).clamp_min(0)
             direction, before, turned_before = share * direction - turned, gradient, turned
-            whole = self.problem.residual(z + direction)
-            change, promise = whole - residual, -dot(gradient, direction)
+            tried = self.problem.residual(z + TRIED * direction)
+            change, promise = (tried - residual) / TRIED, -dot(gradient, direction)
             curvature = dot(change, change) / noise_variance + dot(direction, weighed(direction))
             length = (promise / curvature).nan_to_num(0).clamp(0, LONGEST)
-            confirmed = (here <= least) & (here - value(z + direction, whole) >= 2 * CONFIRMED * promise)
+            lowered = here - value(z + TRIED * direction, tried)
+            confirmed = (here <= least) & (lowered >= 2 * CONFIRMED * TRIED * promise) & (length <= 2 * TRIED)
             z = z + length * direction
         if confirmed.all():
             return z

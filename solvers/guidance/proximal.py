@@ -27,12 +27,10 @@ from .guidance import Guided, GuidedDenoiser
 from .noisy_image import denoised_with
 
 # Noise levels in model units, of data steps through a decoder:
-GRADIENTS_BELOW = 0.5
-"""Above it, what a step misses is noise to the next ones."""
-ENCODED_ABOVE = 0.15
-"""Below it the way is short, and a mean Jacobian that explains what A sees needs no gradient."""
-PROBED_AGAIN = 1.0, 0.5
-"""Where the picture has more detail than at the level before, if sampling began above."""
+FAR = 0.5
+"""Above it the way is far, and what a step misses is noise to the next ones: encoding alone goes least astray."""
+NEAR = 0.15
+"""Below it, a mean Jacobian that explains what A sees needs no gradient."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +59,24 @@ class Proximal:
 
 def _through_decoder(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
     """The same through a decoder: by what reaches far without a gradient, then, where that leaves something, by one."""
+    encoder = problem.encoder
+    assert encoder is not None
     step: LatentStep | None = None
-    levels = list(PROBED_AGAIN)
 
     def guided(x: Tensor, sigma: float, next_sigma: float) -> Guided:
         nonlocal step
         denoised = denoise(x, per_image(sigma, x))
         covariance = denoising_covariance(x, denoised, sigma)
-        fallen = [level for level in levels if sigma <= level]
-        if step is None:
-            step = LatentStep(problem, denoised)
-        elif fallen:
-            step.probe(denoised)
-        levels[:] = [level for level in levels if level not in fallen]
-        near = sigma <= ENCODED_ABOVE
-        z = step.reach(denoised, covariance, encode=not near)
-        if sigma > GRADIENTS_BELOW or (near and step.is_explained.all()):
+        # Probed at what the measurement shows by itself: what is denoised at first has no detail.
+        step = step or LatentStep(problem, encoder(problem.operator.initial_guess(problem.measurement)))
+        if sigma > FAR:
+            return Guided(step.encode(denoised, covariance))
+        if sigma > NEAR:
+            return Guided(step.descend(step.reach(denoised, covariance), denoised, covariance, steps=1))
+        z = step.reach(denoised, covariance, encode=False)
+        if step.is_explained.all():
             return Guided(z)
-        lowered = step.descend(z, denoised, covariance, steps=2 if near and not problem.operator.linear else 1)
-        return Guided(torch.where(step.is_explained, z, lowered) if near else lowered)
+        lowered = step.descend(z, denoised, covariance, steps=1 if problem.operator.linear else 2)
+        return Guided(torch.where(step.is_explained, z, lowered))
 
     return guided
