@@ -20,6 +20,8 @@ from .problem import Problem
 
 EXPLAINED = 0.78
 """Of what A sees of a change of latents, that the mean Jacobian has to explain to be taken for D's own."""
+EXPLAINED_FAR = 0.95
+"""The same for a step so long that D is not linear along it, unless it is everywhere."""
 MISFIT = 1.01
 """Root mean square residual, in units of the noise, from which on encoding has lost what was measured."""
 DESCENT_STEPS = 2
@@ -33,43 +35,43 @@ class LatentStep:
         self._encoding: Encoding | None = None
         self._jacobian = MeanJacobian(problem, latents) if problem.operator.linear else None
         self.descend = PreconditionedDescent(problem, self._jacobian)
-        self.is_explained = latents.new_zeros(len(latents), 1, 1, 1).bool()
+        none = latents.new_zeros(len(latents), 1, 1, 1)
+        self._explained = none if self._jacobian is None else self._jacobian.explained.view_as(none)
+
+    @property
+    def is_explained(self) -> Tensor:
         """The images for which the mean Jacobian serves, [B, 1, 1, 1]."""
-        if self._jacobian is not None:
-            self.is_explained = self._jacobian.explained.view(-1, 1, 1, 1) > EXPLAINED
+        return self._explained > EXPLAINED
 
-    def encode(self, center: Tensor, covariance: Stationary) -> Tensor:
-        """In pixels, then encoded, from center, [B, C, h, w]; takes the variance of the covariance alone."""
-        return self.encoding(center).proximal(center, covariance.variance)
+    def reach(self, center: Tensor, covariance: Stationary, far: bool = False) -> Tensor:
+        """Without a gradient, from center, [B, C, h, w]: by the mean Jacobian where it explains the image, else by
+        encoding. covariance: R, the same for all channels, of which encoding takes the variance alone."""
+        explained = self._explained > (EXPLAINED_FAR if far else EXPLAINED)
+        if explained.all():
+            return self.linearized(center, covariance)
+        encoded = self._encoder(center).proximal(center, covariance.variance)
+        return self._by_jacobian(explained, center, covariance, encoded)
 
-    def reach(self, center: Tensor, covariance: Stationary, encode: bool = True) -> Tensor:
-        """Without a gradient, from center, [B, C, h, w]. encode: whether images that the mean Jacobian does not explain
-        go by encoding; else they go by it even so, and stay if A is not linear. covariance: R, the same for all
-        channels, of which encoding takes the variance alone."""
-        if self._jacobian is None:
-            return self.encode(center, covariance) if encode else center
-        if self.is_explained.all() or not encode:
-            return self._jacobian.proximal(center, covariance)
-        return self._where_explained(center, covariance, self.encode(center, covariance))
+    def linearized(self, center: Tensor, covariance: Stationary) -> Tensor:
+        """By the mean Jacobian for every image; center itself where A is not linear."""
+        return center if self._jacobian is None else self._jacobian.proximal(center, covariance)
 
     def refine(self, center: Tensor, covariance: Stationary) -> Tensor:
         """From center as exactly as it pays: by the mean Jacobian where it explains the image; else encoded and
         corrected, and where the residual is above MISFIT even so, because the encoder does not find what shows the
         picture best, lowered by DESCENT_STEPS."""
-        if self._jacobian is not None and self.is_explained.all():
-            return self._jacobian.proximal(center, covariance)
-        z, residual = self.encoding(center).corrected(center, covariance.variance)
+        if self.is_explained.all():
+            return self.linearized(center, covariance)
+        z, residual = self._encoder(center).corrected(center, covariance.variance)
         misfit = (residual > MISFIT).view_as(self.is_explained) & ~self.is_explained
         if misfit.any():
             z = torch.where(misfit, self.descend(z, center, covariance, DESCENT_STEPS), z)
-        return self._where_explained(center, covariance, z)
+        return self._by_jacobian(self.is_explained, center, covariance, z)
 
-    def encoding(self, latents: Tensor) -> Encoding:
+    def _encoder(self, latents: Tensor) -> Encoding:
         """Probed at latents when it is first asked for."""
         self._encoding = self._encoding or Encoding(self.problem, latents)
         return self._encoding
 
-    def _where_explained(self, center: Tensor, covariance: Stationary, others: Tensor) -> Tensor:
-        if self._jacobian is None or not self.is_explained.any():
-            return others
-        return torch.where(self.is_explained, self._jacobian.proximal(center, covariance), others)
+    def _by_jacobian(self, which: Tensor, center: Tensor, covariance: Stationary, others: Tensor) -> Tensor:
+        return torch.where(which, self.linearized(center, covariance), others) if which.any() else others

@@ -70,10 +70,10 @@ def _through_decoder(problem: Problem, denoise: Denoiser) -> GuidedDenoiser:
         # Probed at what the measurement shows by itself: what is denoised at first has no detail.
         step = step or LatentStep(problem, encoder(problem.operator.initial_guess(problem.measurement)))
         if sigma > FAR:
-            return Guided(step.encode(denoised, covariance))
+            return Guided(step.reach(denoised, covariance, far=True))
         if sigma > NEAR:
             return Guided(step.descend(step.reach(denoised, covariance), denoised, covariance, steps=1))
-        z = step.reach(denoised, covariance, encode=False)
+        z = step.linearized(denoised, covariance)
         if step.is_explained.all():
             return Guided(z)
         lowered = step.descend(z, denoised, covariance, steps=1 if problem.operator.linear else 2)
