@@ -13,6 +13,7 @@ from labs.host_zoo import latent_shape, tiny_model, tiny_prompt, tiny_vae
 
 from maprps.nodes.map_estimation import LatentMAPEstimation
 from maprps.nodes.posterior_sampling import LatentRenoisedPosteriorSampling
+from maprps.operators.hdr import HDR
 from maprps.operators.resampling import SuperResolution
 
 NAME = "SD3"  # which both hosts detect from tiny weights
@@ -189,7 +190,7 @@ def test_a_quantized_vae_is_refused_at_its_first_gradient():
     model = loaded(plain_fp8)
     vae, positive = tiny_vae(NAME, model), tiny_prompt(NAME)
     vae.first_stage_model.std = torch.nn.Parameter(torch.ones(16, 1, 1, dtype=torch.int8), requires_grad=False)
-    given = (model, vae, SuperResolution(4), torch.rand(1, 16, 16, 3))
+    given = (model, vae, HDR(2.0), torch.rand(1, 64, 64, 3))
     latent = {"samples": torch.zeros(latent_shape(NAME, model))}
     with pytest.raises(ValueError, match="This VAE's weights .* load the VAE with fp8 or fp16 weights") as refusal:
         LatentRenoisedPosteriorSampling.execute(*given, latent, positive=positive, steps=2)
