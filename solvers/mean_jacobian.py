@@ -68,7 +68,7 @@ class MeanJacobian:
         """J times a change of latents: [B, C, h, w] to [B, 3, H, W]."""
         squares = torch.bmm(self._neighbors(change), self._weights).mT
         height, width = self.pixels
-        whole = [self.ratio * n for n in self.size]
+        whole = self.ratio * self.size[0], self.ratio * self.size[1]
         return fold(squares, whole, self.ratio, stride=self.ratio)[..., :height, :width]
 
     def adjoint(self, x: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ from .problem import Problem
 
 LEAST_VARIANCE = 1e-4
 """Of the mean, that a direction is taken to have: a denoiser may give none to some frequencies."""
+TINY = 1e-12
+"""What a denoiser that gives none to any is taken to give: latents stay where they are."""
 LONGEST = 2.0
 """Of a step, in lengths that the preconditioner alone would give it."""
 TRIED = 0.5
@@ -50,7 +52,7 @@ class PreconditionedDescent:
         end leaves doubts, it is decoded as well, and an image keeps the best that it had. covariance: R, the same for
         all channels."""
         noise_variance = self.problem.noise_std**2
-        variance = covariance.power.clamp_min(LEAST_VARIANCE * covariance.variance)
+        variance = covariance.power.clamp_min(LEAST_VARIANCE * covariance.variance).clamp_min(TINY)
         precondition = self._preconditioner(z, replace(covariance, power=variance))
 
         def weighed(x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from maprps.linalg.stationary import Stationary
 from maprps.operators.blur import GaussianBlur
 from maprps.operators.denoising import Denoising
 from maprps.operators.inpainting import Inpainting
+from maprps.solvers.mean_jacobian import MeanJacobian
 from maprps.solvers.preconditioned_descent import PreconditionedDescent
 from maprps.solvers.problem import Problem
 
@@ -87,6 +88,13 @@ def test_the_minimizer_stays():
     exact = minimizer(task, center, white(center[:1], 0.2))
     z = PreconditionedDescent(task)(exact, center, white(center, 0.2), steps=2)
     assert torch.allclose(z, exact, atol=1e-4)
+
+
+def test_without_variance_latents_stay():
+    task, center = problem(Denoising(), uneven), random(2, 3, SIZE, SIZE, seed=2)
+    for jacobian in (None, MeanJacobian(task, center)):
+        z = PreconditionedDescent(task, jacobian)(center, center, white(center, 0.0), steps=2)
+        assert torch.allclose(z, center, atol=1e-5)
 
 
 def test_an_image_does_not_depend_on_its_batch():
